@@ -31,7 +31,20 @@ _HOME = {
     "list_models": "models",
 }
 
-__all__ = ["__version__", *sorted(_HOME)]  # noqa: PLE0604 - strings all the same
+__all__ = [
+    "ClipSpec",
+    "Recognition",
+    "Recognizer",
+    "Score",
+    "Video",
+    "VideoError",
+    "WeightsError",
+    "Window",
+    "__version__",
+    "create_model",
+    "list_models",
+    "load",
+]
 
 if TYPE_CHECKING:
     from muybridge.models import create_model, list_models
@@ -48,4 +61,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return __all__

@@ -6,7 +6,6 @@ The file is self-describing: `load_model` needs nothing beside it. No code is ev
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from muybridge.files import appearing
 from muybridge.models import ClipModel, create_model
 from muybridge.types import ClipSpec, WeightsError
 
@@ -75,12 +75,8 @@ def save_model(
         "facts": dict(facts),
     }
     state = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
+    with appearing(path) as temporary:
         save_file(state, temporary, metadata={_KEY: json.dumps(about, ensure_ascii=False)})
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
     return path
 
 
@@ -118,7 +114,9 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     if path.is_dir():
         inside = path / "model.safetensors"
         if not inside.is_file():
-            raise WeightsError(f"{path}: a folder without a model.safetensors; give the file of a trained model")
+            raise WeightsError(
+                f"{path}: a folder without a model.safetensors; give the file of a trained model"
+            )
         return _read(inside)
     try:
         with safe_open(path, framework="pt") as file:

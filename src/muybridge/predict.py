@@ -16,6 +16,7 @@ from torch import Tensor
 
 from muybridge.checkpoints import LoadedModel, load_model
 from muybridge.results import Progress, Recognition
+from muybridge.tasks.recognition import RecognitionTask
 from muybridge.types import ClipSpec, Window
 from muybridge.video import Video
 from muybridge.video.sampling import clip_indices, sliding_windows
@@ -41,6 +42,7 @@ class Recognizer:
         self.labels = loaded.labels
         self.clip: ClipSpec = loaded.clip
         self.facts = loaded.facts
+        self.task = RecognitionTask(self.labels)
 
     def recognize(
         self,
@@ -121,10 +123,9 @@ class Recognizer:
     ) -> Iterator[np.ndarray]:
         """Probabilities `(k,)` of one clip after the other, averaged over its crops."""
         batch: list[Tensor] = []
-        done = 0
-        for clip in video.clips(indices, short_side=self.clip.short_side):
+        clips = video.clips(list(indices), short_side=self.clip.short_side)
+        for done, clip in enumerate(clips, start=1):
             batch.append(transform(clip))
-            done += 1
             if len(batch) * len(batch[0]) >= BATCH_CLIPS or done == len(indices):
                 yield from self.probabilities(torch.stack(batch)).numpy()
                 batch.clear()
@@ -133,17 +134,13 @@ class Recognizer:
 
     @torch.inference_mode()
     def probabilities(self, clips: Tensor) -> Tensor:
-        """Probabilities `(b, k)` on the CPU of views `(b, v, c, t, h, w)`: softmax per view, then their mean.
-
-        The mean is taken over probabilities, as MMAction2 does by default, so that one very sure view doesn't
-        outvote the rest.
-        """
-        b, v = clips.shape[:2]
-        logits: Tensor = self.model(clips.flatten(0, 1).to(self.device))
-        return logits.float().softmax(dim=-1).reshape(b, v, -1).mean(dim=1).cpu()
+        """Probabilities `(b, k)`, on the CPU, of views `(b, v, c, t, h, w)`."""
+        return self.task.predict(self.model, clips.to(self.device)).cpu()
 
     def __repr__(self) -> str:
-        return f"<Recognizer {self.name}, {len(self.labels)} labels, {_describe(self.clip)}, on {self.device}>"
+        return (
+            f"<Recognizer {self.name}, {len(self.labels)} labels, {_describe(self.clip)}, on {self.device}>"
+        )
 
 
 def load(path: str | Path, *, device: str | torch.device | None = None) -> Recognizer:

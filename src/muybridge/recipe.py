@@ -7,6 +7,7 @@ value can be set by its path (`train.lr=0.01`). An unknown name is refused with 
 from __future__ import annotations
 
 import difflib
+import json
 import tomllib
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -27,8 +28,9 @@ class ModelRecipe(_Closed):
     """Which network, and its own options."""
 
     name: str = "tiny3d"
-    options: dict[str, Any] = Field(default_factory=dict, description="keyword arguments of the model's builder")
-    dropout: float | None = Field(None, ge=0, lt=1, description="dropout before the classifier; none: the model's")
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="keyword arguments of the model's builder, for example dropout"
+    )
 
 
 class ClipRecipe(_Closed):
@@ -40,6 +42,8 @@ class ClipRecipe(_Closed):
     fps: Rate | None = None
     size: int | None = Field(None, ge=1)
     short_side: int | None = Field(None, ge=1)
+    mean: tuple[float, float, float] | None = None
+    std: tuple[float, float, float] | None = None
     test_clips: int | None = Field(None, ge=1)
     test_crops: Literal[1, 3] | None = None
 
@@ -53,7 +57,9 @@ class AugmentRecipe(_Closed):
     brightness: float = Field(0.0, ge=0)
     contrast: float = Field(0.0, ge=0)
     saturation: float = Field(0.0, ge=0)
-    noise: float = Field(0.0, ge=0, description="standard deviation of Gaussian noise, in units of 0..1 pixels")
+    noise: float = Field(
+        0.0, ge=0, description="standard deviation of Gaussian noise, in units of 0..1 pixels"
+    )
 
 
 class DataRecipe(_Closed):
@@ -71,12 +77,16 @@ class TrainRecipe(_Closed):
 
     epochs: int = Field(30, ge=1)
     lr: float = Field(0.01, gt=0, description="learning rate at a total batch of lr_batch clips")
-    lr_batch: int | None = Field(None, ge=1, description="scale lr linearly with the total batch from this one; none: off")
+    lr_batch: int | None = Field(
+        None, ge=1, description="scale lr linearly with the total batch from this one; none: off"
+    )
     momentum: float = Field(0.9, ge=0, lt=1)
     nesterov: bool = False
     weight_decay: float = Field(1e-4, ge=0)
     schedule: Literal["constant", "step", "cosine", "plateau"] = "cosine"
-    step_epochs: tuple[int, ...] = Field((), description="epochs after which the rate is multiplied by step_factor")
+    step_epochs: tuple[int, ...] = Field(
+        (), description="epochs after which the rate is multiplied by step_factor"
+    )
     step_factor: float = Field(0.1, gt=0, lt=1)
     plateau_epochs: int = Field(5, ge=1, description="epochs without a better validation loss before a step")
     warmup_epochs: float = Field(0.0, ge=0)
@@ -86,7 +96,9 @@ class TrainRecipe(_Closed):
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     balance: bool = Field(False, description="weigh classes by their inverse frequency in the loss")
     freeze_backbone: bool = Field(False, description="train the classifier alone, on frozen features")
-    early_stop_epochs: int = Field(0, ge=0, description="stop after so many epochs without a better one; 0: never")
+    early_stop_epochs: int = Field(
+        0, ge=0, description="stop after so many epochs without a better one; 0: never"
+    )
     seed: int = Field(0, ge=0)
 
 
@@ -110,7 +122,8 @@ def load_recipe(source: str | Path | None = None, overrides: Sequence[str] = ())
     """Read a recipe and set single values.
 
     Args:
-        source: A TOML file, the name of a recipe of the package (`list_recipes()`), or None for the defaults.
+        source: A TOML file, the `recipe.json` of an earlier run, the name of a recipe of the package
+            (`list_recipes()`), or None for the defaults.
         overrides: `path.to.value=TOML value`, for example `train.lr=0.01` or `model.name=c3d`.
 
     Raises:
@@ -135,7 +148,7 @@ def dump_recipe(recipe: Recipe) -> dict[str, Any]:
 
 def _read(source: str | Path) -> dict[str, Any]:
     path = Path(source)
-    if path.suffix != ".toml" and not path.exists():
+    if path.suffix not in (".toml", ".json") and not path.is_file():
         names = list_recipes()
         if str(source) not in names:
             near = difflib.get_close_matches(str(source), names, n=1)
@@ -148,9 +161,11 @@ def _read(source: str | Path) -> dict[str, Any]:
         except (OSError, UnicodeDecodeError) as error:
             raise ValueError(f"recipe {path}: cannot be read ({error})") from None
     try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"recipe {path}: not valid TOML: {error}") from None
+        values: dict[str, Any] = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+    except ValueError as error:  # both decoders' errors are ValueErrors
+        kind = "JSON" if path.suffix == ".json" else "TOML"
+        raise ValueError(f"recipe {path}: not valid {kind}: {error}") from None
+    return values
 
 
 def _set(values: dict[str, Any], override: str) -> None:

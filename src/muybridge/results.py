@@ -9,14 +9,14 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from muybridge.types import Score, VideoError, Window
+from muybridge.files import write_text
+from muybridge.types import Score, Window
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) while long work goes on."""
@@ -122,19 +122,23 @@ class Recognition:
             case ".html":
                 return self._save_report(path, overlay, pictures or {}, truth, progress)
             case ".json":
-                return _write_text(path, self.to_json(indent=2) + "\n")
+                return write_text(path, self.to_json(indent=2) + "\n")
             case ".csv":
-                return _write_text(path, self.to_csv())
-        raise ValueError(f"{path}: a result is saved as .mp4, .html, .json or .csv; give one of these suffixes")
+                return write_text(path, self.to_csv())
+        raise ValueError(
+            f"{path}: a result is saved as .mp4, .html, .json or .csv; give one of these suffixes"
+        )
 
     def _save_overlay(self, path: Path, progress: Progress | None) -> Path:
+        if self.source is None:
+            raise ValueError(
+                f"{path}: the video came from memory, not from a file; draw it with muybridge.viz"
+            )
+        if path.resolve() == self.source.resolve():
+            raise ValueError(f"{path}: this is the source video itself; save the overlay under another name")
         from muybridge import viz
         from muybridge.video import Video
 
-        if self.source is None:
-            raise ValueError(f"{path}: the video came from memory, not from a file; draw it with muybridge.viz")
-        if path.resolve() == self.source.resolve():
-            raise ValueError(f"{path}: this is the source video itself; save the overlay under another name")
         with Video(self.source, on_error="partial") as video:
             return viz.annotate(
                 video, path, top=self.top(5), labels=self.labels, windows=self.windows, progress=progress
@@ -150,8 +154,6 @@ class Recognition:
     ) -> Path:
         from muybridge import report
 
-        if not path.parent.is_dir():
-            raise VideoError(f"{path}: the folder {path.parent} does not exist; make it first")
         with tempfile.TemporaryDirectory() as folder:
             if overlay is None and self.source is not None:
                 overlay = self._save_overlay(Path(folder) / f"{self.source.stem}.mp4", progress)
@@ -187,15 +189,3 @@ def _ranked(labels: Sequence[str], scores: Sequence[float]) -> list[Score]:
 
 def _rows(scores: Sequence[Score]) -> list[dict[str, Any]]:
     return [{"label": s.label, "score": round(s.score, 6)} for s in scores]
-
-
-def _write_text(path: Path, text: str) -> Path:
-    if not path.parent.is_dir():
-        raise ValueError(f"{path}: the folder {path.parent} does not exist; make it first")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path

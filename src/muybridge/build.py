@@ -1,0 +1,123 @@
+"""Where strings become objects: a recipe and a folder become a model, its clip, data sets and a task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from muybridge.checkpoints import load_model
+from muybridge.data.clips import ClipDataset
+from muybridge.data.samples import Samples, read_samples, training_samples
+from muybridge.models import ClipModel, create_model, model_info
+from muybridge.recipe import ClipRecipe, ModelRecipe, Recipe
+from muybridge.tasks.recognition import RecognitionTask, balanced_weights
+from muybridge.types import ClipSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuiltModel:
+    """A network with what is needed to build it again."""
+
+    model: ClipModel
+    name: str
+    options: Mapping[str, Any]
+    clip: ClipSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """Everything that a training run needs.
+
+    Attributes:
+        built: The network and its clip.
+        samples: What is learnt from, chosen by, and tested on.
+        train_set: Random, augmented clips of `samples.train`.
+        val_set: One clip and crop per video of `samples.val`.
+        task: Loss and prediction.
+        recipe: The recipe with the model and the clip that were really built, so that the run can be repeated from
+            it alone.
+    """
+
+    built: BuiltModel
+    samples: Samples
+    train_set: ClipDataset
+    val_set: ClipDataset
+    task: RecognitionTask
+    recipe: Recipe
+
+
+def build_training(recipe: Recipe, data: Path, *, start: Path | None = None) -> Training:
+    """Build all of a training run.
+
+    Args:
+        recipe: Its settings.
+        data: A data set of `read_samples`.
+        start: A `model.safetensors` to start from instead of fresh weights.
+
+    Raises:
+        ValueError: A data set that can't be trained on, or settings that don't fit together.
+        WeightsError: A `start` that can't be opened.
+    """
+    samples = training_samples(
+        read_samples(data),
+        val_fraction=recipe.data.val_fraction,
+        val_groups=recipe.data.val_groups,
+        seed=recipe.train.seed,
+    )
+    built = build_model(recipe, samples.labels, start=start)
+    # The best epoch is chosen on one view per video; all views are for the final measurement.
+    quick = replace(built.clip, test_clips=1, test_crops=1)
+    train_set = ClipDataset(
+        samples.train,
+        samples.labels,
+        built.clip,
+        train=True,
+        augment=recipe.augment,
+        clips_per_video=recipe.data.clips_per_video,
+        seed=recipe.train.seed,
+    )
+    weights = balanced_weights(train_set.targets, len(samples.labels)) if recipe.train.balance else None
+    return Training(
+        built=built,
+        samples=samples,
+        train_set=train_set,
+        val_set=ClipDataset(samples.val, samples.labels, quick, train=False),
+        task=RecognitionTask(
+            samples.labels, label_smoothing=recipe.train.label_smoothing, class_weights=weights
+        ),
+        recipe=_complete(recipe, built),
+    )
+
+
+def build_model(recipe: Recipe, labels: Sequence[str], *, start: Path | None = None) -> BuiltModel:
+    """Build a network with fresh weights, or from a trained one whose classifier is replaced if its labels differ."""
+    torch.manual_seed(recipe.train.seed)
+    if start is None:
+        name = recipe.model.name
+        options = dict(recipe.model.options)
+        model = create_model(name, num_classes=len(labels), **options)
+        return BuiltModel(model=model, name=name, options=options, clip=_clip(recipe, model_info(name).clip))
+    loaded = load_model(start)
+    if loaded.labels != tuple(labels):
+        loaded.model.reset_head(len(labels))
+    return BuiltModel(
+        model=loaded.model, name=loaded.name, options=loaded.options, clip=_clip(recipe, loaded.clip)
+    )
+
+
+def _clip(recipe: Recipe, clip: ClipSpec) -> ClipSpec:
+    changes = {name: value for name, value in recipe.clip.model_dump().items() if value is not None}
+    if "size" in changes and "short_side" not in changes:
+        # The field's ratio of resized side to crop (256 to 224) goes with a new crop.
+        changes["short_side"] = round(changes["size"] * clip.short_side / clip.size)
+    return replace(clip, **changes)
+
+
+def _complete(recipe: Recipe, built: BuiltModel) -> Recipe:
+    model = ModelRecipe(name=built.name, options=dict(built.options))
+    clip = ClipRecipe.model_validate(asdict(built.clip))
+    return recipe.model_copy(update={"model": model, "clip": clip})

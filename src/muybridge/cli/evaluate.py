@@ -1,0 +1,113 @@
+"""`muybridge test`: honest figures of a trained model, with the number of views and what a view costs."""
+
+from __future__ import annotations
+
+import json as json_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from muybridge.cli import console
+
+if TYPE_CHECKING:
+    from muybridge.metrics.recognition import Evaluation
+
+MOST_ROWS = 30
+"""Classes that are printed; the others are in the file of --json."""
+
+
+def measure(
+    data: Annotated[
+        Path, typer.Argument(help="Data set as for train; its test part is used, else val, else all.")
+    ],
+    checkpoint: Annotated[Path, typer.Option(help="model.safetensors of a trained model.")],
+    clips: Annotated[int | None, typer.Option(min=1, help="Clips per video; default the model's.")] = None,
+    crops: Annotated[int | None, typer.Option(help="Crops per clip, 1 or 3; default the model's.")] = None,
+    split: Annotated[
+        str | None, typer.Option(help="train, val, test or all; default the first there is.")
+    ] = None,
+    group: Annotated[
+        list[str] | None, typer.Option(help="Only videos of this group; may be given again.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for confusion.png and result.json.")] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="One JSON object on stdout instead of a table.")
+    ] = False,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; default a GPU if there is one.")] = None,
+) -> None:
+    """Measure a model: top-1, top-5, mean class accuracy, a row per class, the confusion matrix."""
+    if crops not in (None, 1, 3):
+        raise typer.BadParameter(f"--crops is {crops}; it must be 1 or 3")
+    import torch
+
+    from muybridge import plots
+    from muybridge.checkpoints import load_model
+    from muybridge.data.clips import ClipDataset
+    from muybridge.data.samples import read_samples, select
+    from muybridge.files import write_text
+    from muybridge.models.cost import count_gflops, count_parameters
+    from muybridge.tasks.recognition import evaluate
+
+    loaded = load_model(checkpoint)
+    name, samples = select(read_samples(data), split, group or ())
+    test_set = ClipDataset(samples, loaded.labels, loaded.clip, train=False, clips=clips, crops=crops)
+    model = loaded.model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    with console.progress(f"testing on {name}") as step:
+        measured = evaluate(model, test_set, progress=step)
+    facts = {
+        "split": name,
+        "clips": test_set.clips,
+        "crops": test_set.crops,
+        "gflops_per_view": count_gflops(loaded.model, loaded.clip),
+        "parameters": count_parameters(loaded.model),
+    }
+    if out:
+        out.mkdir(parents=True, exist_ok=True)
+        plots.plot_confusion(measured.confusion, measured.labels, out / "confusion.png")
+        write_text(out / "result.json", json_module.dumps(measured.to_dict() | facts, indent=2) + "\n")
+        console.say(f"wrote {out}/confusion.png and result.json")
+    if json:
+        console.out(json_module.dumps(measured.to_dict() | facts, ensure_ascii=False))
+    else:
+        console.out(_describe(measured, name, facts["clips"], facts["crops"]))
+        console.out(
+            f"\n{loaded.name}: {facts['parameters'] / 1e6:.2f} M parameters, "
+            f"{facts['gflops_per_view']:.2f} GFLOPs (multiply-adds) per view"
+        )
+    for path, reason in measured.broken.items():
+        console.say(f"could not be read: {path}: {reason}")
+    if measured.broken:
+        raise typer.Exit(2)
+
+
+def _describe(measured: Evaluation, split: str, clips: int, crops: int) -> str:
+    rows = [
+        (
+            row.label,
+            str(row.videos),
+            "-" if row.accuracy is None else f"{row.accuracy:.1%}",
+            "-" if row.precision is None else f"{row.precision:.1%}",
+            row.mistaken_for or "",
+        )
+        for row in measured.per_class
+    ]
+    more = f"\n... and {len(rows) - MOST_ROWS} more classes" if len(rows) > MOST_ROWS else ""
+    lines = [
+        f"{split}: {len(measured.targets)} videos, {measured.views} views each ({clips} clips x {crops} crops)",
+        f"top-1       {measured.top1:.1%}",
+        f"top-5       {measured.top5:.1%}"
+        + (" (no more than 5 classes)" if len(measured.labels) <= 5 else ""),
+        f"mean class  {measured.mean_class:.1%}",
+        "",
+        console.table(rows[:MOST_ROWS], head=("class", "videos", "recall", "precision", "mistaken for"))
+        + more,
+    ]
+    if len(measured.labels) <= 12:
+        numbers = [str(i + 1) for i in range(len(measured.labels))]
+        matrix = [
+            (f"{number} {label}", *map(str, row))
+            for number, label, row in zip(numbers, measured.labels, measured.confusion.tolist(), strict=True)
+        ]
+        lines += ["", "confusion (rows: truth, columns: answer)", console.table(matrix, head=("", *numbers))]
+    return "\n".join(lines)

@@ -1,0 +1,186 @@
+"""Clips of labelled videos, as a network takes them.
+
+What a training clip looks like depends on (seed, epoch, index) alone: not on the number of loader workers,
+nor on which one reads it. A file that can't be read does not end a run; another video of its class stands in,
+and the item says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from math import ceil
+from typing import TypedDict
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from muybridge.data.groups import source_of, split_by_group
+from muybridge.data.samples import Sample, Samples, find_videos, read_samples, training_samples
+from muybridge.recipe import AugmentRecipe
+from muybridge.types import ClipSpec, VideoError
+from muybridge.video.reader import Video
+from muybridge.video.sampling import clip_indices
+from muybridge.video.transforms import TestTransform, TrainTransform
+
+__all__ = [
+    "ClipDataset", "Item", "Sample", "Samples", "find_videos", "read_samples", "source_of", "split_by_group",
+    "training_samples",
+]  # fmt: skip
+
+
+class Item(TypedDict):
+    """What a `ClipDataset` gives.
+
+    `clip` is float `(c, t, h, w)` for training and `(v, c, t, h, w)` for testing, None if a test video is
+    broken. `broken` names the samples, by index, that could not be read on the way, each with the reason.
+    """
+
+    clip: Tensor | None
+    label: int
+    index: int
+    broken: tuple[tuple[int, str], ...]
+
+
+class ClipDataset(Dataset[Item]):
+    """Random clips to train on, or all test views of each video.
+
+    `dataset[i]` is item `i` of the first epoch, `dataset[i + e * len(dataset)]` that of epoch `e`: a loader
+    whose sampler counts on needs no message to its workers when an epoch begins.
+
+    Args:
+        samples: Labelled videos.
+        labels: Class names; a label's number is its place here.
+        spec: How the model wants to be fed.
+        train: True for one random, augmented clip; False for the fixed test views.
+        augment: Random changes of training clips.
+        clips: Clips per video at test time; by default `spec.test_clips`.
+        crops: Crops per clip at test time, 1 or 3; by default `spec.test_crops`.
+        clips_per_video: How often each video is drawn in a training epoch.
+        seed: Of everything random.
+
+    Raises:
+        ValueError: No samples, or a label that is not among `labels`.
+    """
+
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        labels: Sequence[str],
+        spec: ClipSpec,
+        *,
+        train: bool,
+        augment: AugmentRecipe | None = None,
+        clips: int | None = None,
+        crops: int | None = None,
+        clips_per_video: int = 1,
+        seed: int = 0,
+    ) -> None:
+        if not samples:
+            raise ValueError("a data set without videos; there is nothing to read")
+        numbers = {label: number for number, label in enumerate(labels)}
+        for sample in samples:
+            if sample.label not in numbers:
+                known = ", ".join(labels[:8]) + (", ..." if len(labels) > 8 else "")
+                raise ValueError(
+                    f"{sample.path}: its class {sample.label!r} is not one of the model's: {known}"
+                )
+        self.samples = tuple(samples)
+        self.labels = tuple(labels)
+        self.spec = spec
+        self.train = train
+        self.seed = seed
+        self.clips = spec.test_clips if clips is None else clips
+        self.repeats = clips_per_video if train else 1
+        self.targets = tuple(numbers[sample.label] for sample in samples)
+        augment = AugmentRecipe() if augment is None else augment
+        self._change = TrainTransform(spec, augment)
+        self._cut = TestTransform(spec, crops)
+        # The transform resizes the random crop alone, from whatever it gets. Decoding large films no larger
+        # than the largest jittered size spares it most of its work.
+        self._largest = ceil(spec.short_side * max(1.0, augment.scale[1]))
+        self._broken: dict[int, str] = {}
+
+    @property
+    def views(self) -> int:
+        """Views of one video: 1 in training, clips times crops at test time."""
+        return 1 if self.train else self.clips * self._cut.crops
+
+    @property
+    def crops(self) -> int:
+        """Crops per clip at test time."""
+        return self._cut.crops
+
+    def __len__(self) -> int:
+        return len(self.samples) * self.repeats
+
+    def __getitem__(self, index: int) -> Item:
+        epoch, place = divmod(index, len(self))
+        number = place % len(self.samples)
+        if self.train:
+            return self._train_item(epoch, place, number)
+        clip, broken = self._try(number, None)
+        failed = () if broken is None else ((number, broken),)
+        return Item(clip=clip, label=self.targets[number], index=number, broken=failed)
+
+    def _train_item(self, epoch: int, place: int, number: int) -> Item:
+        failed: list[tuple[int, str]] = []
+        for candidate in self._candidates(epoch, place, number):
+            clip, broken = self._try(candidate, np.random.default_rng((self.seed, epoch, place)))
+            if broken is None:
+                return Item(clip=clip, label=self.targets[number], index=candidate, broken=tuple(failed))
+            failed.append((candidate, broken))
+        raise VideoError(
+            f"none of the {len(failed)} videos of class {self.samples[number].label!r} can be read; "
+            f"the first one: {failed[0][1]}; try: muybridge data check"
+        )
+
+    def _candidates(self, epoch: int, place: int, number: int) -> Iterator[int]:
+        yield number
+        others = [
+            i for i, target in enumerate(self.targets) if target == self.targets[number] and i != number
+        ]
+        yield from (
+            np.random.default_rng((self.seed, epoch, place, 1)).permutation(others).astype(int).tolist()
+        )
+
+    def _try(self, number: int, rng: np.random.Generator | None) -> tuple[Tensor | None, str | None]:
+        """A clip, or why there is none. Remembered, so that a broken file is tried once per worker."""
+        if number in self._broken:
+            return None, self._broken[number]
+        try:
+            return self._read(self.samples[number], rng), None
+        except (VideoError, OSError) as error:
+            self._broken[number] = str(error)
+            return None, str(error)
+
+    def _read(self, sample: Sample, rng: np.random.Generator | None) -> Tensor:
+        with Video(sample.path) as video:
+            first, past = stretch(video, sample)
+            rate = video.meta.fps
+            if rng is not None:
+                rows = first + clip_indices(self.spec, past - first, rate, train=True, rng=rng)
+                small = min(video.meta.width, video.meta.height) <= self._largest
+                frames = video.frames(rows[0], short_side=None if small else self._largest)
+                generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
+                return self._change(frames, sample.label, generator)
+            rows = first + clip_indices(self.spec, past - first, rate, train=False, num_clips=self.clips)
+            rows = rows[np.argsort(rows.min(axis=1), kind="stable")]
+            views = [self._cut(clip) for clip in video.clips(rows.tolist(), short_side=self.spec.short_side)]
+            return torch.cat(views)
+
+
+def stretch(video: Video, sample: Sample) -> tuple[int, int]:
+    """First frame of a sample's stretch, and the one past its end: the frames that start inside it.
+
+    Raises:
+        VideoError: The stretch begins after the video's end.
+    """
+    start_s, end_s = sample.start_s, sample.end_s
+    first = 0 if start_s is None else int(np.searchsorted(video.times_s, start_s))
+    past = len(video) if end_s is None else int(np.searchsorted(video.times_s, end_s))
+    if first >= len(video):
+        raise VideoError(f"{video.name}: starts at {start_s} s, but lasts {video.meta.duration_s:.2f} s")
+    # A stretch between two frames still shows one.
+    return first, max(past, first + 1)

@@ -1,0 +1,118 @@
+"""What a video was cut from, and splits that respect it.
+
+Two clips of one recording share the room, the clothes and the light. With one on each side of a split, a
+network that only knows the room scores well; so clips of one source stay together.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from muybridge.data.samples import Sample
+
+_WORD = r"(?:part|pt|clip|scene|seg|segment|chunk|shot|cut|split|piece)"
+_UCF101 = re.compile(r"(.+_g\d+)_c\d+", re.IGNORECASE)
+_KINETICS = re.compile(r"(.{11})_\d{6}_\d{6}")
+_PART = re.compile(rf"(.*?)[ _.-]*(?<![a-z]){_WORD}[ _.-]*\d+", re.IGNORECASE)
+_NUMBER = re.compile(r"\d+")
+
+
+def source_of(path: Path, label: str, folder: str = "") -> str:
+    """Name of the source that a video was cut from, as far as names tell.
+
+    `v_Basketball_g01_c02` (UCF101) is from `v_Basketball_g01`; `<id>_000010_000020` (Kinetics) from `<id>`;
+    `name_part3`, `name-clip_12`, `name_scene-001`, `name_seg4` and `name_chunk2` from `name`. Where the name
+    is a part or number alone (`talk/part3`, `subject1/07`) and lies in a folder of its own, the folder is the
+    source.
+
+    A number at the end (`defense_37`) is not a part: cameras and people number separate recordings in the
+    same way, and holding a whole class for one recording would leave nothing to split. For the same reason a
+    name that is only the label (`jump_clip_3` in `jump`) is no source. A list can name groups where names
+    don't tell.
+
+    Args:
+        path: The video.
+        label: Its class.
+        folder: Folder below the class folder that the video lies in; "" for none.
+
+    Returns:
+        The source's name, or the path where names don't tell.
+    """
+    name = path.name if path.is_dir() else path.stem
+    for pattern in (_UCF101, _KINETICS):
+        if match := pattern.fullmatch(name):
+            return match[1]
+    match = _PART.fullmatch(name)
+    base = match[1] if match else ""
+    if base and base.casefold() != label.casefold():
+        return base
+    if folder and (_NUMBER.fullmatch(name) or (match and not base)):
+        return folder
+    return path.as_posix()
+
+
+def split_by_group(
+    samples: Sequence[Sample], val_fraction: float, seed: int
+) -> tuple[list[Sample], list[Sample], list[str]]:
+    """Hold out a share of every class without parting a group.
+
+    Classes are served rarest first, because they have the least choice; of each, random groups go to the
+    validation side while that brings the class nearer to its share. A class never loses its last group.
+
+    Args:
+        samples: Samples of all classes.
+        val_fraction: Share to hold out, of each class.
+        seed: The same seed gives the same split, whatever the order of `samples`.
+
+    Returns:
+        Training samples, validation samples (both in the order given), and a line for each class that could
+        not be held out.
+
+    Raises:
+        ValueError: Nothing can be held out: every class is one group.
+    """
+    sizes: dict[str, Counter[str]] = defaultdict(Counter)
+    for sample in samples:
+        sizes[sample.group][sample.label] += 1
+    totals = Counter(sample.label for sample in samples)
+    groups = sorted(sizes)
+    random.Random(seed).shuffle(groups)
+    of_class = {label: [group for group in groups if label in sizes[group]] for label in totals}
+    held: set[str] = set()
+    count: Counter[str] = Counter()
+
+    def hold(group: str) -> None:
+        held.add(group)
+        count.update(sizes[group])
+
+    def free(group: str) -> bool:
+        return group not in held and all(count[k] + n < totals[k] for k, n in sizes[group].items())
+
+    for label in sorted(totals, key=lambda name: (totals[name], name)):
+        target = val_fraction * totals[label]
+        for group in of_class[label]:
+            size = sizes[group][label]
+            if free(group) and abs(count[label] + size - target) < abs(count[label] - target):
+                hold(group)
+        if not count[label] and (rest := [group for group in of_class[label] if free(group)]):
+            # Every group is more than twice the share: the smallest is still better than nothing to measure
+            # by.
+            hold(min(rest, key=lambda group: sizes[group][label]))
+    if not held:
+        raise ValueError(
+            "nothing can be held out for validation: by their names, all videos of a class are parts of one "
+            "source; name the groups in a list (path,label,group), or make train and val folders"
+        )
+    notes = [
+        f"class {label!r} is not in the validation set: its {totals[label]} videos come from one source"
+        for label in sorted(totals)
+        if not count[label]
+    ]
+    train = [sample for sample in samples if sample.group not in held]
+    return train, [sample for sample in samples if sample.group in held], notes

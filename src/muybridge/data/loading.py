@@ -1,0 +1,131 @@
+"""Batches from a data set: even in size, in an order that only seed and epoch decide."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator, Sequence
+from typing import TypedDict
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from muybridge.data.clips import Item
+
+
+class Batch(TypedDict):
+    """Items, stacked.
+
+    `clip` is float `(b, c, t, h, w)` or `(b, v, c, t, h, w)`, None if nothing could be read; `label` and
+    `index` are int64 `(b,)`; `broken` names samples that could not be read, each with the reason.
+    """
+
+    clip: Tensor | None
+    label: Tensor
+    index: Tensor
+    broken: list[tuple[int, str]]
+
+
+def collate(items: Sequence[Item]) -> Batch:
+    """Stack what could be read."""
+    whole = [item for item in items if item["clip"] is not None]
+    clips = [item["clip"] for item in whole if item["clip"] is not None]
+    return Batch(
+        clip=torch.stack(clips) if clips else None,
+        label=torch.tensor([item["label"] for item in whole], dtype=torch.int64),
+        index=torch.tensor([item["index"] for item in whole], dtype=torch.int64),
+        broken=[failure for item in items for failure in item["broken"]],
+    )
+
+
+class EvenBatches(Sampler[list[int]]):
+    """Cuts the items into batches whose sizes differ by one at most, shared among processes.
+
+    A rest of one clip would otherwise make a step as loud as a full batch (and upset batch norm); leaving it
+    out would cost a small data set a good part of its clips. Every process gets equally many batches, as
+    collective operations need, and every item comes exactly once.
+
+    Args:
+        num_items: Items of the data set.
+        batch_size: Largest batch.
+        shuffle: New order in every epoch.
+        seed: Of the order.
+        rank: Number of this process.
+        world_size: Number of processes.
+    """
+
+    def __init__(
+        self,
+        num_items: int,
+        batch_size: int,
+        *,
+        shuffle: bool,
+        seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        self.num_items = num_items
+        self.num_batches = -(-num_items // (batch_size * world_size))
+        self.shuffle = shuffle
+        self.seed = seed
+        self.rank = rank
+        self.world_size = world_size
+        self.epoch = 0
+
+    @property
+    def sampler(self) -> EvenBatches:
+        """Itself: trainers look for `batch_sampler.sampler.set_epoch`."""
+        return self
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch (from 0) the next pass is."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.num_batches
+
+    def __iter__(self) -> Iterator[list[int]]:
+        order = np.arange(self.num_items)
+        if self.shuffle:
+            order = np.random.default_rng((self.seed, self.epoch)).permutation(order)
+        # Later epochs count on: a `ClipDataset` reads the epoch off the index.
+        order = order + (self.epoch * self.num_items if self.shuffle else 0)
+        for batch in np.array_split(order, self.num_batches * self.world_size)[self.rank :: self.world_size]:
+            yield batch.tolist()
+
+
+def make_loader(
+    dataset: Dataset[Item],
+    batch_size: int,
+    *,
+    shuffle: bool,
+    num_workers: int = 0,
+    seed: int = 0,
+    rank: int = 0,
+    world_size: int = 1,
+    pin_memory: bool = False,
+) -> DataLoader[Batch]:
+    """A loader of even batches (see `EvenBatches`), whose workers live as long as it does."""
+    batches = EvenBatches(
+        len(dataset),  # type: ignore[arg-type]
+        batch_size,
+        shuffle=shuffle,
+        seed=seed,
+        rank=rank,
+        world_size=world_size,
+    )
+    return DataLoader(
+        dataset,  # type: ignore[arg-type]
+        batch_sampler=batches,
+        collate_fn=collate,
+        num_workers=num_workers,
+        persistent_workers=num_workers > 0,
+        worker_init_fn=_ignore_interrupt if num_workers else None,
+        pin_memory=pin_memory,
+    )
+
+
+def _ignore_interrupt(worker: int) -> None:
+    # Ctrl-C reaches every process of the terminal; the main one tells its workers to stop.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,307 @@
+"""`fit`: a model, a task and data become trained weights."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shutil
+import signal
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Trainer
+from lightning.pytorch.plugins.environments import LightningEnvironment
+from torch import nn
+
+from muybridge.data.clips import ClipDataset
+from muybridge.engine.diary import Diary, Watch, hush, say
+from muybridge.engine.module import Row, TrainingModule
+from muybridge.recipe import DataRecipe, TrainRecipe
+from muybridge.tasks import Task
+from muybridge.types import VideoError
+
+_CHATTER = (
+    r".*treespec, LeafSpec",  # Lightning's own use of a deprecated torch function
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitResult:
+    """What a run came to.
+
+    Attributes:
+        best_epoch: The epoch (from 1) whose weights the model now holds.
+        best_score: Its `val_top1` (0..1); its `train_top1` where nothing was held out.
+        history: One row per epoch: `epoch`, `lr`, `train_loss`, `train_top1`, `val_loss`, `val_top1`,
+            `val_top5`, `val_mean_class`, `seconds`.
+        last: Checkpoint to resume from.
+        best: Checkpoint of the best epoch.
+        broken: Videos that could not be read, by path, with the reason.
+        interrupted: Stopped by Ctrl-C.
+        stopped_early: Stopped because nothing got better.
+        seconds: Duration of this call.
+    """
+
+    best_epoch: int
+    best_score: float
+    history: list[Row]
+    last: Path
+    best: Path
+    broken: dict[str, str] = field(default_factory=dict)
+    interrupted: bool = False
+    stopped_early: bool = False
+    seconds: float = 0.0
+
+
+def fit(
+    model: nn.Module,
+    task: Task,
+    train_set: ClipDataset,
+    val_set: ClipDataset | None,
+    train: TrainRecipe,
+    data: DataRecipe,
+    *,
+    out_dir: Path,
+    devices: int | str = "auto",
+    nodes: int = 1,
+    resume: Path | None = None,
+    progress: bool = True,
+) -> FitResult:
+    """Train; afterwards the model holds the weights of the best epoch, on the CPU, in evaluation mode.
+
+    Under torchrun every process calls this and gets the same result; `is_main_process` says which one may
+    write. With several devices and no torchrun, processes are spawned (so a script needs the usual `if
+    __name__ == "__main__":`).
+
+    Args:
+        model: Clips `(b, c, t, h, w)` to logits; trained in place.
+        task: Loss, answer and figures.
+        train_set: Training clips.
+        val_set: Test views to choose the best epoch by, or None.
+        train: Optimisation.
+        data: Batch size and workers.
+        out_dir: Folder for `last.ckpt`, `best.ckpt`, `metrics.csv`, `tensorboard/`, and `broken.txt` if need
+            be.
+        devices: Number of GPUs (or of processes, on the CPU), or "auto".
+        nodes: Number of machines, each started with torchrun.
+        resume: A `last.ckpt` to go on from, or the folder that holds it.
+        progress: Show a progress line on standard error.
+
+    Raises:
+        ValueError: Settings that can't work together, a checkpoint of another run, or a loss that is no
+            number.
+        VideoError: All videos of a class are broken.
+        KeyboardInterrupt: Ctrl-C before the first epoch was done.
+    """
+    started = time.monotonic()
+    out_dir.mkdir(parents=True, exist_ok=True)
+    state = None
+    if resume is not None:
+        resume = resume / "last.ckpt" if resume.is_dir() else resume
+        state = _read_checkpoint(resume)
+        _bring(resume, out_dir)
+    elif (out_dir / "last.ckpt").exists():
+        raise ValueError(f"{out_dir} already holds a run; resume it, or give another folder")
+    module = TrainingModule(model, task, train_set, val_set, train, data)
+    if state is not None:
+        _refuse_other_model(module, state, resume)
+    diary = Diary(out_dir)
+    with _frozen(model, train.freeze_backbone), _quiet():
+        trainer = _make_trainer(train, devices, nodes, [diary, *([Watch()] if progress else [])])
+        if len(train_set) < trainer.world_size:
+            raise ValueError(
+                f"{len(train_set)} training clips are too few for {trainer.world_size} processes"
+            )
+        interrupted = _run(trainer, module, diary, resume)
+    return _result(model, out_dir, interrupted, train, started)
+
+
+def is_main_process() -> bool:
+    """Whether this process is the one that writes: always, but for the helpers that torchrun starts."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
+def _make_trainer(train: TrainRecipe, devices: int | str, nodes: int, callbacks: list[Any]) -> Trainer:
+    cuda = torch.cuda.is_available()
+    accelerator = "gpu" if cuda else "cpu"
+    precision = train.precision
+    if precision == "16-mixed" and not cuda:
+        say("train.precision: half precision needs a GPU; going on with bf16-mixed")
+        precision = "bf16-mixed"
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        local = int(os.environ["LOCAL_WORLD_SIZE"])
+        nodes = int(os.environ["WORLD_SIZE"]) // local
+        where: dict[str, Any] = {"devices": local, "num_nodes": nodes, "strategy": "ddp"}
+    elif nodes != 1:
+        raise ValueError(
+            f"nodes is {nodes}; several machines are started with torchrun, on each of them: "
+            f"torchrun --nnodes {nodes} --nproc-per-node GPUS --rdzv-endpoint HOST:29500 -m muybridge train ..."
+        )
+    else:
+        count = _count_devices(devices, cuda)
+        # Spawned, not re-run from the command line: the rest of the program happens once.
+        where = {"devices": count, "strategy": "ddp_spawn" if count > 1 else "auto"}
+        # Without it Lightning takes a terminal inside a SLURM job for a job of its own.
+        where["plugins"] = [LightningEnvironment()]
+    return Trainer(
+        **where,
+        accelerator=accelerator,
+        precision=precision,
+        max_epochs=train.epochs,
+        accumulate_grad_batches=train.accumulate,
+        gradient_clip_val=train.clip_norm or None,
+        gradient_clip_algorithm="norm",
+        callbacks=callbacks,
+        logger=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        enable_progress_bar=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+    )
+
+
+def _count_devices(devices: int | str, cuda: bool) -> int:
+    available = torch.cuda.device_count() if cuda else 1
+    if devices == "auto":
+        return available
+    try:
+        count = int(devices)
+    except ValueError:
+        count = 0
+    if count < 1 or (cuda and count > available):
+        there = f"{available} GPU(s)" if cuda else "the CPU"
+        raise ValueError(
+            f"devices is {devices!r}; give a number of processes, or auto (this machine has {there})"
+        )
+    return count
+
+
+def _run(trainer: Trainer, module: TrainingModule, diary: Diary, resume: Path | None) -> bool:
+    """Train; True if a person interrupted it."""
+    main = threading.current_thread() is threading.main_thread()
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        trainer.fit(module, ckpt_path=resume, weights_only=True)
+    except SystemExit:
+        # Lightning's answer to Ctrl-C is to leave the program.
+        if not diary.interrupted:
+            raise
+        return True
+    except Exception as error:
+        if (plain := _unwrapped(error)) is None:
+            raise
+        raise plain from None
+    finally:
+        if main:
+            # It also goes deaf to the next one.
+            signal.signal(signal.SIGINT, handler)
+    return False
+
+
+def _unwrapped(error: Exception) -> Exception | None:
+    """What a loader worker or a spawned process had to say; they send their traceback as the text."""
+    text = str(error).rstrip()
+    if "Traceback" not in text:
+        return None
+    name, _, message = text.splitlines()[-1].partition(": ")
+    known = {"ValueError": ValueError, "VideoError": VideoError, "OSError": OSError}
+    kind = known.get(name.rpartition(".")[2])
+    return kind(message) if kind else None
+
+
+@contextmanager
+def _frozen(model: nn.Module, freeze: bool) -> Iterator[None]:
+    """Without gradients for the backbone: nothing of its forward pass is then kept for a backward one."""
+    if not freeze:
+        yield
+        return
+    if not hasattr(model, "backbone_parameters"):
+        raise ValueError(f"train.freeze_backbone: {type(model).__name__} doesn't say what its backbone is")
+    frozen = [p for p in model.backbone_parameters() if p.requires_grad]
+    try:
+        for parameter in frozen:
+            parameter.requires_grad_(False)
+        yield
+    finally:
+        for parameter in frozen:
+            parameter.requires_grad_(True)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What Lightning would say to people who write their own trainer."""
+    hush()
+    with warnings.catch_warnings():
+        for text in _CHATTER:
+            warnings.filterwarnings("ignore", message=text)
+        yield
+
+
+def _read_checkpoint(path: Path) -> dict[str, Any]:
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise ValueError(f"{path}: can't resume from it ({error.strerror or error})") from None
+    except (RuntimeError, pickle.UnpicklingError, EOFError, KeyError) as error:
+        first = str(error).splitlines()[0]
+        raise ValueError(
+            f"{path}: not a checkpoint of a training run ({first}); give its last.ckpt"
+        ) from None
+    if not isinstance(state, dict) or "muybridge" not in state:
+        raise ValueError(f"{path}: not a checkpoint of a training run of muybridge; give its last.ckpt")
+    return state
+
+
+def _bring(resume: Path, out_dir: Path) -> None:
+    """A run that goes on in another folder may never get better than the best it had."""
+    best = resume.with_name("best.ckpt")
+    if is_main_process() and best.exists() and not (out_dir / "best.ckpt").exists():
+        shutil.copyfile(best, out_dir / "best.ckpt")
+
+
+def _refuse_other_model(module: TrainingModule, state: dict[str, Any], resume: Path | None) -> None:
+    ours, theirs = module.state_dict(), state["state_dict"]
+    odd = [k for k in sorted(ours.keys() | theirs.keys()) if k not in ours or k not in theirs]
+    odd += [k for k in ours if k in theirs and ours[k].shape != theirs[k].shape]
+    if odd:
+        raise ValueError(
+            f"{resume}: belongs to another model or other classes ({odd[0].removeprefix('model.')} differs); "
+            "resume with the same data and model"
+        )
+
+
+def _result(
+    model: nn.Module, out_dir: Path, interrupted: bool, train: TrainRecipe, started: float
+) -> FitResult:
+    last, best = out_dir / "last.ckpt", out_dir / "best.ckpt"
+    if interrupted and not last.exists():
+        raise KeyboardInterrupt
+    # Read back, because spawned processes leave nothing but files.
+    state = _read_checkpoint(last)["muybridge"]
+    weights = _read_checkpoint(best if best.exists() else last)["state_dict"]
+    model.cpu().load_state_dict(
+        {k.removeprefix("model."): v for k, v in weights.items() if k.startswith("model.")}
+    )
+    model.eval()
+    history, row = state["history"], state["best"]
+    if interrupted:
+        say(f"interrupted after epoch {len(history)}/{train.epochs}; go on with --resume {last}")
+    return FitResult(
+        best_epoch=int(row["epoch"]),
+        best_score=row.get("val_top1", row["train_top1"]),
+        history=history,
+        last=last,
+        best=best,
+        broken=state["broken"],
+        interrupted=interrupted,
+        stopped_early=not interrupted and len(history) < train.epochs,
+        seconds=time.monotonic() - started,
+    )

@@ -1,0 +1,237 @@
+"""A model and its task, as Lightning wants them: steps, learning rate, figures of an epoch."""
+
+from __future__ import annotations
+
+import math
+import random
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from muybridge.data.clips import ClipDataset
+from muybridge.data.loading import Batch, make_loader
+from muybridge.engine.optim import Plateau, base_rate, make_optimizer, rate_factor
+from muybridge.recipe import DataRecipe, TrainRecipe
+from muybridge.tasks import Task
+
+Row = dict[str, float]
+
+
+class TrainingModule(LightningModule):
+    """One training run.
+
+    Attributes:
+        history: One row per finished epoch: `epoch` (from 1), `lr`, `train_loss`, `train_top1`, `val_*`.
+        best: The best row; by `val_top1`, of equal ones by the lower `val_loss`; without validation the last.
+        broken: Videos that could not be read, by path, with the reason.
+
+    Args:
+        model: Clips to logits.
+        task: Loss, answer and figures.
+        train_set: Training clips.
+        val_set: Validation views, or None.
+        train: Optimisation.
+        data: Batch size and workers.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        task: Task,
+        train_set: ClipDataset,
+        val_set: ClipDataset | None,
+        train: TrainRecipe,
+        data: DataRecipe,
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.task = task
+        self.train_set = train_set
+        self.val_set = val_set
+        self.recipe = train
+        self.data = data
+        self.history: list[Row] = []
+        self.best: Row | None = None
+        self.broken: dict[str, str] = {}
+        self.plateau = Plateau(train.plateau_epochs, train.step_factor)
+        self.val_figures = task.metrics()
+        self._sums = torch.zeros(3, dtype=torch.float64)
+
+    # Data: made in the process that reads it, which alone knows its rank.
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Shuffled training clips."""
+        return make_loader(
+            self.train_set,
+            self.data.batch_size,
+            shuffle=True,
+            num_workers=self.data.num_workers,
+            seed=self.recipe.seed,
+            rank=self.trainer.global_rank,
+            world_size=self.trainer.world_size,
+            pin_memory=self.on_gpu,
+        )
+
+    def val_dataloader(self) -> DataLoader[Batch] | list[Any]:
+        """Validation views in order."""
+        if self.val_set is None:
+            return []
+        return make_loader(
+            self.val_set,
+            max(self.data.batch_size // self.val_set.views, 1),
+            shuffle=False,
+            num_workers=self.data.num_workers,
+            rank=self.trainer.global_rank,
+            world_size=self.trainer.world_size,
+            pin_memory=self.on_gpu,
+        )
+
+    @property
+    def on_gpu(self) -> bool:
+        """Whether batches travel to a CUDA device."""
+        return self.trainer.strategy.root_device.type == "cuda"
+
+    # Optimisation
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """SGD; the rate is set before each step."""
+        return make_optimizer(self.model.parameters(), self.recipe, self.rate)
+
+    @property
+    def rate(self) -> float:
+        """Base learning rate for the total batch of this run."""
+        total = self.data.batch_size * self.recipe.accumulate * self.trainer.world_size
+        return base_rate(self.recipe, total)
+
+    def on_train_epoch_start(self) -> None:
+        """Seeds and modes: what must be the same whether the run was resumed or not."""
+        seed = int(
+            np.random.SeedSequence((self.recipe.seed, self.current_epoch, self.global_rank)).generate_state(
+                1
+            )[0]
+        )
+        random.seed(seed)
+        np.random.seed(seed)
+        torch.manual_seed(seed)
+        self._sums.zero_()
+        self.set_modes()
+
+    def set_modes(self) -> None:
+        """Training mode; with a frozen backbone the classifier's alone, so that batch norm stays as it was."""
+        self.model.train(not self.recipe.freeze_backbone)
+        if self.recipe.freeze_backbone:
+            self.model.head.train()  # type: ignore[operator, union-attr]
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Set the rate of this step."""
+        epoch = self.current_epoch + batch_idx / float(self.trainer.num_training_batches)
+        rate = self.rate * rate_factor(self.recipe, epoch) * self.plateau.factor
+        for group in self.trainer.optimizers[0].param_groups:
+            group["lr"] = rate
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """Loss of a batch.
+
+        Raises:
+            ValueError: The loss is no longer a number.
+        """
+        self._note_broken(self.train_set, batch)
+        loss, logits = self.task.loss(self.model, batch)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise ValueError(
+                f"the loss became {value} in epoch {self.current_epoch + 1}; the learning rate is probably too "
+                f"high: try train.lr={self.recipe.lr / 10:g}, train.warmup_epochs=1, or a smaller train.clip_norm"
+            )
+        count = len(batch["label"])
+        right = int((logits.detach().argmax(dim=1) == batch["label"]).sum())
+        self._sums += torch.tensor([value * count, right, count], dtype=torch.float64)
+        return loss
+
+    @property
+    def running(self) -> tuple[float, float]:
+        """Loss and top-1 of the epoch so far, in this process."""
+        loss, right, count = self._sums.tolist()
+        return (loss / count, right / count) if count else (math.nan, math.nan)
+
+    # Validation
+
+    def on_validation_epoch_start(self) -> None:
+        """Start to count."""
+        self.val_figures = self.task.metrics()
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Count a batch."""
+        assert self.val_set is not None
+        self._note_broken(self.val_set, batch)
+        if batch["clip"] is not None:
+            self.val_figures.update(self.task.predict(self.model, batch["clip"]), batch["label"])
+
+    def _note_broken(self, dataset: ClipDataset, batch: Batch) -> None:
+        for index, reason in batch["broken"]:
+            self.broken.setdefault(str(dataset.samples[index].path), reason)
+
+    # The end of an epoch
+
+    def close_epoch(self, seconds: float) -> Row:
+        """Sum the figures over processes, judge them, and add the epoch's row.
+
+        Raises:
+            ValueError: No validation video could be read.
+        """
+        loss, right, count = self._sum(self._sums).tolist()
+        row = {
+            "epoch": float(self.current_epoch + 1),
+            "lr": float(self.trainer.optimizers[0].param_groups[0]["lr"]),
+            "train_loss": loss / count,
+            "train_top1": right / count,
+        }
+        if self.val_set is not None:
+            self.val_figures.sums = self._sum(self.val_figures.sums)
+            figures = self.val_figures.compute()
+            if not figures:
+                raise ValueError("no validation video can be read; try: muybridge data check")
+            row |= {f"val_{name}": value for name, value in figures.items()}
+        if self.recipe.schedule == "plateau":
+            self.plateau.update(row.get("val_loss", row["train_loss"]))
+        row["seconds"] = seconds
+        self.history.append(row)
+        if self.best is None or self._merit(row) > self._merit(self.best):
+            self.best = row
+        self._gather_broken()
+        return row
+
+    @staticmethod
+    def _merit(row: Row) -> tuple[float, float]:
+        # A handful of validation videos gives many equal accuracies; the loss tells those epochs apart.
+        return (row["val_top1"], -row["val_loss"]) if "val_top1" in row else (row["epoch"], 0.0)
+
+    def _sum(self, values: Tensor) -> Tensor:
+        device = self.trainer.strategy.root_device
+        return self.trainer.strategy.reduce(values.to(device), reduce_op="sum").cpu()  # type: ignore[union-attr]
+
+    def _gather_broken(self) -> None:
+        if self.trainer.world_size > 1:
+            gathered: list[dict[str, str] | None] = [None] * self.trainer.world_size
+            torch.distributed.all_gather_object(gathered, self.broken)
+            for found in gathered:
+                self.broken = (found or {}) | self.broken
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what a resumed run needs; plain values, so that it can be read with `weights_only=True`."""
+        checkpoint["muybridge"] = {
+            "history": self.history,
+            "best": self.best,
+            "plateau": self.plateau.state(),
+            "broken": self.broken,
+        }
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take it back."""
+        state = checkpoint["muybridge"]
+        self.history, self.best, self.broken = state["history"], state["best"], state["broken"]
+        self.plateau = Plateau(self.recipe.plateau_epochs, self.recipe.step_factor, **state["plateau"])

@@ -1,0 +1,179 @@
+"""Model names become models here, and nowhere else.
+
+There is no list of models to keep. A family is a file of this package; a model is a function in it under
+`@model`. The names are read off the source text, so that `list_models` answers without importing torch; a
+family is imported when one of its models is built. For the same reason the decorator's arguments are written
+out, with literals, `ClipSpec` and `Fraction` only.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import importlib
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from fractions import Fraction
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from muybridge.types import ClipSpec
+
+if TYPE_CHECKING:
+    from muybridge.models._blocks import ClipModel
+
+Builder = TypeVar("Builder", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelInfo:
+    """What is known about a model before it is built.
+
+    Attributes:
+        name: The name that `create_model` takes.
+        clip: How the model wants to be fed.
+        paper: Authors, year and link.
+        summary: One line on what it is.
+    """
+
+    name: str
+    clip: ClipSpec
+    paper: str
+    summary: str
+
+
+def model(*, clip: ClipSpec, paper: str, summary: str) -> Callable[[Builder], Builder]:
+    """Make a builder known by its function's name.
+
+    The builder takes keyword arguments only, `num_classes` among them, and returns a `ClipModel`.
+
+    Args:
+        clip: How the model wants to be fed.
+        paper: Authors, year and link.
+        summary: One line on what it is.
+    """
+
+    def mark(builder: Builder) -> Builder:
+        # A function of ours keeps its facts on itself: no registry has to be filled before it can be asked.
+        builder.model_info = ModelInfo(  # type: ignore[attr-defined]
+            name=builder.__name__, clip=clip, paper=paper, summary=summary
+        )
+        return builder
+
+    return mark
+
+
+def list_models(pattern: str = "*") -> list[str]:
+    """Names that `create_model` takes, sorted.
+
+    Args:
+        pattern: A shell pattern such as `*slow*`.
+    """
+    return sorted(name for name in _contents() if fnmatchcase(name, pattern))
+
+
+def model_info(name: str) -> ModelInfo:
+    """Clip, paper and summary of a model, without building it.
+
+    Args:
+        name: A name of `list_models()`, or `package.module:builder` for a builder of your own under `@model`.
+
+    Raises:
+        ValueError: No such model, or a builder of your own without `@model`.
+    """
+    if ":" in name:
+        info: ModelInfo | None = getattr(_load(name), "model_info", None)
+        if info is None:
+            raise ValueError(
+                f"{name} does not say how to feed it; decorate it with muybridge.models.model(clip=...)"
+            )
+        return replace(info, name=name)
+    return _entry(name)[1]
+
+
+def create_model(name: str, *, num_classes: int = 400, **options: Any) -> ClipModel:
+    """Build a model with fresh weights.
+
+    Args:
+        name: A name of `list_models()`, or `package.module:builder` for a builder of your own.
+        num_classes: Number of classes (`k`).
+        **options: The builder's own options, for example `dropout=0.2`.
+
+    Raises:
+        ValueError: No such model, an option that it does not have, or a value out of range.
+    """
+    builder = _load(name if ":" in name else f"{_entry(name)[0]}:{name}")
+    accepted = inspect.signature(builder).parameters
+    if not any(p.kind is p.VAR_KEYWORD for p in accepted.values()):
+        known = sorted(set(accepted) - {"num_classes"})
+        for option in options:
+            if option not in known:
+                hint = _near(option, known) or "it takes: " + (", ".join(known) or "none")
+                raise ValueError(f"model {name} has no option {option!r}; {hint}")
+    built: ClipModel = builder(num_classes=num_classes, **options)
+    return built
+
+
+def _entry(name: str) -> tuple[str, ModelInfo]:
+    contents = _contents()
+    if name not in contents:
+        hint = _near(name, contents) or f"there are: {', '.join(sorted(contents))}"
+        raise ValueError(f"no model {name!r}; {hint}")
+    return contents[name]
+
+
+def _near(name: str, names: Any) -> str:
+    near = difflib.get_close_matches(name, sorted(names), n=1, cutoff=0.5)
+    return f"did you mean {near[0]}?" if near else ""
+
+
+def _load(name: str) -> Callable[..., Any]:
+    module, _, function = name.partition(":")
+    try:
+        builder = getattr(importlib.import_module(module), function)
+    except (ImportError, ValueError) as error:
+        raise ValueError(f"no model {name!r}; cannot import {module!r} ({error})") from error
+    except AttributeError:
+        raise ValueError(f"no model {name!r}; module {module} has no {function!r}") from None
+    if not callable(builder):
+        raise ValueError(f"no model {name!r}; {function!r} is not a function that builds one")
+    return builder  # type: ignore[no-any-return]
+
+
+@cache
+def _contents() -> dict[str, tuple[str, ModelInfo]]:
+    """Name -> (module, facts) of every model of this package."""
+    found: dict[str, tuple[str, ModelInfo]] = {}
+    package = __package__ or "muybridge.models"
+    for file in resources.files(package).iterdir():
+        if not file.name.endswith(".py") or file.name.startswith("_"):
+            continue
+        module = f"{package}.{file.name.removesuffix('.py')}"
+        for info in _read(file.read_text(encoding="utf-8"), module):
+            if info.name in found:
+                raise RuntimeError(
+                    f"two models are called {info.name}: in {found[info.name][0]} and {module}"
+                )
+            found[info.name] = (module, info)
+    return found
+
+
+def _read(source: str, module: str) -> Iterator[ModelInfo]:
+    for function in ast.parse(source, filename=module).body:
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        for mark in function.decorator_list:
+            if isinstance(mark, ast.Call) and isinstance(mark.func, ast.Name) and mark.func.id == "model":
+                values = {str(k.arg): _value(k.value, module) for k in mark.keywords}
+                yield ModelInfo(name=function.name, **values)
+
+
+def _value(expression: ast.expr, module: str) -> Any:
+    code = compile(ast.Expression(expression), module, "eval")
+    try:
+        return eval(code, {"__builtins__": {}, "ClipSpec": ClipSpec, "Fraction": Fraction})
+    except NameError as error:
+        raise RuntimeError(f"{module}: @model is read without importing the file, so {error}") from None

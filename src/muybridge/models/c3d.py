@@ -1,0 +1,112 @@
+"""C3D: eight 3x3x3 convolutions, five pools, three fully connected layers.
+
+Tran et al. 2015, "Learning Spatiotemporal Features with 3D Convolutional Networks", https://arxiv.org/abs/1412.0767.
+The first pool leaves time alone, so that early layers see every frame.
+
+    clip (3, 16, 112, 112)
+      conv1a           64  16 112 112    pool1 (1, 2, 2)
+      conv2a          128  16  56  56    pool2 (2, 2, 2)
+      conv3a conv3b   256   8  28  28    pool3
+      conv4a conv4b   512   4  14  14    pool4
+      conv5a conv5b   512   2   7   7    pool5, padded by one pixel   512  1 4 4
+      fc6 4096, fc7 4096, linear
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from muybridge.models._blocks import Classifier, ClipModel
+from muybridge.models._table import model
+from muybridge.types import ClipSpec
+
+_STAGES = ((64,), (128,), (256, 256), (512, 512), (512, 512))
+_FRAMES, _SIDE = 16, 112
+
+
+class C3d(ClipModel):
+    """The network of the paper; fc6 fixes its input to 16 frames of 112x112.
+
+    Args:
+        num_classes: Number of classes.
+        dropout: After fc6 and after fc7.
+        pool5_padding: Pad the last pool to 4x4 maps (8192 numbers into fc6), as Caffe's rounding did and the
+            published weights expect; else 3x3 maps (4608).
+    """
+
+    dim = 512
+    time_stride = 16
+    space_stride = 32
+
+    def __init__(self, *, num_classes: int, dropout: float, pool5_padding: bool) -> None:
+        super().__init__()
+        self.convs = nn.Sequential()
+        width_in = self.channels
+        for stage, widths in enumerate(_STAGES, start=1):
+            for letter, width in zip("ab", widths, strict=False):
+                self.convs.add_module(f"conv{stage}{letter}", nn.Conv3d(width_in, width, 3, padding=1))
+                self.convs.add_module(f"relu{stage}{letter}", nn.ReLU(inplace=True))
+                width_in = width
+            window = (1, 2, 2) if stage == 1 else (2, 2, 2)
+            padding = (0, 1, 1) if stage == 5 and pool5_padding else 0
+            self.convs.add_module(f"pool{stage}", nn.MaxPool3d(window, padding=padding))
+        side = 4 if pool5_padding else 3
+        self.fc6 = nn.Linear(self.dim * side * side, 4096)
+        self.fc7 = nn.Linear(4096, 4096)
+        self.dropout = nn.Dropout(dropout)
+        for layer in self.modules():
+            if isinstance(layer, (nn.Conv3d, nn.Linear)):
+                nn.init.xavier_uniform_(layer.weight)
+                nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+        self.head = Classifier(4096, num_classes, dropout=dropout)
+
+    def features(self, clip: Float[Tensor, "b c t h w"]) -> Float[Tensor, "b 512 t2 h2 w2"]:
+        """Maps after pool5, of clips of any size from 16 frames and 32x32 pixels."""
+        self.check(clip)
+        if clip.shape[2] < 16 or min(clip.shape[3:]) < 32:
+            raise ValueError(f"C3d got {_size(clip)}; its five pools need at least 16 frames of 32x32 pixels")
+        maps: Tensor = self.convs(clip)
+        return maps
+
+    def forward(self, clip: Float[Tensor, "b c 16 112 112"]) -> Float[Tensor, "b k"]:
+        """Logits.
+
+        Raises:
+            ValueError: The clip is not 16 frames of 112x112.
+        """
+        self.check(clip)
+        if clip.shape[2:] != (_FRAMES, _SIDE, _SIDE):
+            raise ValueError(
+                f"C3d got {_size(clip)}; its fully connected layers take {_FRAMES} frames of {_SIDE}x{_SIDE} "
+                f"pixels (frames={_FRAMES} size={_SIDE} in the clip's settings)"
+            )
+        x = self.features(clip).flatten(1)
+        x = self.dropout(F.relu(self.fc6(x), inplace=True))
+        x = F.relu(self.fc7(x), inplace=True)
+        logits: Tensor = self.head(x)
+        return logits
+
+
+def _size(clip: Tensor) -> str:
+    return f"{clip.shape[2]} frames of {clip.shape[4]}x{clip.shape[3]} pixels"
+
+
+@model(
+    clip=ClipSpec(
+        frames=16,
+        stride=1,
+        size=112,
+        short_side=128,
+        mean=(104 / 255, 117 / 255, 128 / 255),
+        std=(1 / 255, 1 / 255, 1 / 255),
+        test_clips=10,
+        test_crops=1,
+    ),
+    paper="Tran et al. 2015, https://arxiv.org/abs/1412.0767",
+    summary="eight 3x3x3 convolutions and three fully connected layers",
+)
+def c3d(*, num_classes: int = 400, dropout: float = 0.5, pool5_padding: bool = True) -> C3d:
+    """79.6 M parameters, 38.5 GMACs per view."""
+    return C3d(num_classes=num_classes, dropout=dropout, pool5_padding=pool5_padding)

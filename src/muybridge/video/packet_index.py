@@ -1,0 +1,264 @@
+"""Where every frame of a file lies: one pass over the packets, without decoding them.
+
+A container hands out packets in decoding order. From their time stamps follows the order in which frames are shown, from
+the key frames the place where decoding must begin for each of them. Where packets carry no time stamps (AVI), or may hold
+no picture of their own, one decoding pass finds the same table out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av.error
+import numpy as np
+from numpy.typing import NDArray
+
+from muybridge.video.bitstream import is_clean_start, shows_picture
+from muybridge.video.opening import cut_short, refusal
+
+Ints = NDArray[np.int64]
+NO_TIME = np.iinfo(np.int64).min
+_KEEP_BYTES = 8 << 20
+# Decoders for which dropping was compared, bit by bit, with decoding everything.
+_SKIPPABLE = frozenset({"h264", "mpeg4", "vp8", "vp9"})
+# One packet is one picture, shown at the packet's time (bitstream.shows_picture knows the exceptions).
+_ONE_TO_ONE = frozenset(
+    "h264 hevc vvc mpeg4 vp8 vp9 av1 mjpeg gif png apng prores dnxhd ffv1 rawvideo huffyuv ffvhuff utvideo".split()
+)
+
+_NEVER_REORDERED = frozenset({"mjpeg", "png", "gif", "rawvideo", "huffyuv", "ffvhuff", "utvideo", "ffv1", "dnxhd"})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PacketIndex:
+    """The table (`p` packets in decoding order, `t` frames in the order they are shown).
+
+    Attributes:
+        packets: `(p, 4)`: time stamp, decoding time stamp, place and size of each packet, to find it again by.
+        order: `(t,)` the packet that holds each frame.
+        start: `(t,)` the packet at which decoding must begin for each frame.
+        times_s: `(t,)` when each frame is shown, in seconds from the first.
+        duration_s: Until the last frame ends.
+        fps: Rate; the mean one where frames are not evenly spaced.
+        variable_frame_rate: Whether they are not.
+        promised: Frames that the file says it has, where that is more than can be read; else `t`.
+        skippable: Whether the decoder may be told, packet by packet, to drop what no other picture leans on.
+    """
+
+    packets: Ints
+    order: Ints
+    start: Ints
+    times_s: NDArray[np.float64]
+    duration_s: float
+    fps: Fraction
+    variable_frame_rate: bool
+    promised: int
+    skippable: bool
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+
+def build_index(
+    container: Any, stream: Any, path: Path, *, max_pixels: int, max_duration_s: float
+) -> tuple[PacketIndex, list[Any]]:
+    """Read all packets once.
+
+    Returns:
+        The index, and the packets themselves if they are few enough to keep (else an empty list).
+
+    Raises:
+        VideoError: No frame at all, or the video is longer than `max_duration_s`.
+    """
+    table = _Packets(stream, path, max_pixels, max_duration_s)
+    for packet in readable_packets(container, stream, path):
+        table.add(packet)
+    if not table.rows:
+        raise refusal(str(path), "holds no frame that can be read", "copy or download it again")
+    return table.finish(container)
+
+
+def readable_packets(container: Any, stream: Any, path: Path) -> Iterator[Any]:
+    """Packets from where the container stands, without those that are empty, damaged or cut off."""
+    end = path.stat().st_size
+    try:
+        for packet in container.demux(stream):
+            if (
+                packet.size
+                and not packet.is_corrupt
+                and (packet.pos is None or packet.pos + packet.size <= end)
+            ):
+                yield packet
+    except (av.error.FFmpegError, OSError):
+        return  # the demuxer gives up where the file is cut off; what is missing is counted elsewhere
+
+
+def packet_row(packet: Any) -> tuple[int, int, int, int, int]:
+    """Time stamp, decoding time stamp, place, size and duration."""
+    pts, dts, pos = packet.pts, packet.dts, packet.pos
+    return (
+        NO_TIME if pts is None else pts,
+        NO_TIME if dts is None else dts,
+        -1 if pos is None else pos,
+        packet.size,
+        packet.duration or 0,
+    )
+
+
+class _Packets:
+    """Rows gathered during the pass, and what they tell."""
+
+    def __init__(self, stream: Any, path: Path, max_pixels: int, max_duration_s: float) -> None:
+        self.stream, self.path, self.max_pixels, self.max_duration_s = (
+            stream,
+            path,
+            max_pixels,
+            max_duration_s,
+        )
+        self.codec = stream.codec_context.codec.canonical_name
+        self.extradata = stream.codec_context.extradata or b""
+        self.rows: list[tuple[int, int, int, int, int]] = []
+        self.shown: list[bool] = []
+        self.clean: list[bool] = []
+        self.kept: list[Any] = []
+        self.kept_bytes = 0
+        self.certain = self.codec in _ONE_TO_ONE and stream.codec_context.field_order <= 1
+        if stream.container.format.name == "avi" and self.codec not in _NEVER_REORDERED:
+            self.certain = False  # AVI stores no order of showing; what FFmpeg guesses is wrong for packed MPEG-4
+        self.packed = False  # MPEG-4 with two pictures in a packet: the decoder rearranges them itself
+        self.first_ticks: int | None = None
+        self.limit_ticks = max_duration_s / stream.time_base if stream.time_base else float("inf")
+
+    def add(self, packet: Any) -> None:
+        row = packet_row(packet)
+        self.rows.append(row)
+        ticks = row[0] if row[0] != NO_TIME else row[1]
+        if ticks != NO_TIME:
+            if self.first_ticks is None:
+                self.first_ticks = ticks
+            elif ticks - self.first_ticks > self.limit_ticks:
+                self.too_long(float((ticks - self.first_ticks) * self.stream.time_base))
+        shown = shows_picture(self.codec, packet)
+        if row[0] == NO_TIME or shown is None:
+            self.certain = False
+        self.packed |= shown is None
+        self.shown.append(bool(shown) and not packet.is_discard)
+        self.clean.append(packet.is_keyframe and is_clean_start(self.codec, self.extradata, packet))
+        if self.kept_bytes >= 0:
+            self.kept_bytes += row[3] + 512
+            self.kept.append(packet)
+            if self.kept_bytes > _KEEP_BYTES:
+                self.kept, self.kept_bytes = [], -1
+
+    def too_long(self, seconds: float) -> None:
+        raise refusal(
+            str(self.path),
+            f"too long: at least {seconds:.0f} s, the limit is {self.max_duration_s:.0f} s",
+            f"if that is meant, pass max_duration_s={max(seconds, self.max_duration_s) * 2:.0f}",
+        )
+
+    def finish(self, container: Any) -> tuple[PacketIndex, list[Any]]:
+        rows = np.array(self.rows, dtype=np.int64)
+        clean = np.array(self.clean)
+        order, position = self._order_by_time(rows, clean)
+        if order is None:
+            order, position = self._order_by_decoding(rows)
+        if len(order) == 0:
+            raise refusal(str(self.path), "holds no frame that can be decoded", "copy or download it again")
+        ticks = _shown_ticks(rows, order)
+        tb = self.stream.time_base
+        rates = [self.stream.average_rate, self.stream.guessed_rate, self.stream.base_rate]
+        fps, even = _rate(ticks, tb, [r for r in rates if r])
+        times = np.arange(len(order)) / float(fps) if ticks is None else (ticks - ticks[0]) * float(tb)
+        last = float(rows[order[-1], 4] * tb)
+        duration = float(len(order) / fps) if even else float(times[-1]) + (last or float(1 / fps))
+        if duration > self.max_duration_s:
+            self.too_long(duration)
+        index = PacketIndex(
+            packets=rows[:, :4],
+            order=order,
+            start=_starts(order, position, clean),
+            times_s=times,
+            duration_s=duration,
+            fps=fps,
+            variable_frame_rate=not even,
+            promised=self._promised(container, len(order), len(rows), fps),
+            skippable=self.codec in _SKIPPABLE and not self.packed,
+        )
+        return index, self.kept
+
+    def _order_by_time(self, rows: Ints, clean: NDArray[np.bool_]) -> tuple[Ints | None, Ints]:
+        pts = rows[:, 0]
+        shown = np.flatnonzero(self.shown)
+        if not self.certain or not clean[0] or len(np.unique(pts[shown])) < len(shown):
+            return None, pts
+        if len(shown) and pts[shown].min() < pts[0] and pts[0] >= 0 and self.shown[0]:
+            return None, pts  # frames that lead the very first key frame may or may not be decodable
+        return shown[np.argsort(pts[shown], kind="stable")], pts
+
+    def _order_by_decoding(self, rows: Ints) -> tuple[Ints, Ints]:
+        from muybridge.video.decoding import order_of_output
+
+        order = order_of_output(self.path, max_pixels=self.max_pixels)
+        position = np.full(
+            len(rows), np.iinfo(np.int64).max
+        )  # a key frame never shown can't be placed in time
+        position[order] = np.arange(len(order))
+        return order, position
+
+    def _promised(self, container: Any, frames: int, packets: int, fps: Fraction) -> int:
+        """Frames that the file would have if it were whole."""
+        name = container.format.name
+        if "mp4" in name:
+            listed = len(self.stream.index_entries)
+            return frames + max(0, listed - packets)
+        if name == "avi" and cut_short(self.path):
+            return max(self.stream.frames, frames + 1)
+        if "matroska" in name and cut_short(self.path):
+            return max(frames + 1, round((container.duration or 0) / 1e6 * fps))
+        return frames
+
+
+def _shown_ticks(rows: Ints, order: Ints) -> Ints | None:
+    """Time stamps of the frames in the order shown, or None where the packets tell none."""
+    pts = rows[order, 0]
+    if (pts != NO_TIME).all() and (np.diff(pts) > 0).all():
+        return np.asarray(pts)
+    dts = np.sort(
+        rows[order, 1]
+    )  # without reordering information, the n-th to be decoded lends its time to the n-th shown
+    if (dts != NO_TIME).all() and (np.diff(dts) > 0).all():
+        return np.asarray(dts)
+    return None
+
+
+def _rate(ticks: Ints | None, tb: Fraction, declared: list[Fraction]) -> tuple[Fraction, bool]:
+    """Frames per second, and whether frames are evenly spaced (to the tick that the container counts in)."""
+    if ticks is None or len(ticks) < 2:
+        return (declared[0] if declared else Fraction(25)), True
+    span = int(ticks[-1] - ticks[0])
+    mean = Fraction(len(ticks) - 1) / (span * tb)
+    for rate in [*declared, mean.limit_denominator(1001), mean]:
+        expected = np.arange(len(ticks)) * float(1 / (rate * tb))
+        if np.abs(ticks - ticks[0] - expected).max() <= 1.01:
+            return rate, True
+    return mean.limit_denominator(100_000), False
+
+
+def _starts(order: Ints, position: Ints, clean: NDArray[np.bool_]) -> Ints:
+    """For each frame the last clean key frame that comes no later than it, both in the file and on the screen.
+
+    The second condition is for open groups of pictures: frames that follow a key frame in the file and precede it on the
+    screen lean on the group before.
+    """
+    keys = np.flatnonzero(clean)
+    at = np.searchsorted(keys, order, side="right") - 1
+    while True:
+        early = (at >= 0) & (position[keys[np.maximum(at, 0)]] > position[order])
+        if not early.any():
+            return np.where(at >= 0, keys[np.maximum(at, 0)], 0)
+        at[early] -= 1
