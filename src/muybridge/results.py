@@ -152,11 +152,16 @@ class Recognition:
         truth: Sequence[tuple[str, float, float]],
         progress: Progress | None,
     ) -> Path:
-        from muybridge import report
+        from muybridge import report, viz
+        from muybridge.video import Video
 
+        strip = None
         with tempfile.TemporaryDirectory() as folder:
             if overlay is None and self.source is not None:
                 overlay = self._save_overlay(Path(folder) / f"{self.source.stem}.mp4", progress)
+            if self.source is not None:
+                with Video(self.source, on_error="partial") as video:
+                    strip = viz.thumbnail_strip(video)
             facts = {
                 "video": self.name,
                 "length": f"{self.duration_s:.1f} s",
@@ -174,6 +179,7 @@ class Recognition:
                 facts=facts | dict(self.facts),
                 pictures=pictures,
                 truth=truth,
+                filmstrip=strip,
             )
 
     def __repr__(self) -> str:

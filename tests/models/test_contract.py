@@ -21,7 +21,7 @@ def name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def built(name: str) -> ClipModel:
-    """One model for all tests that leave it as it was: in eval mode, with lively batch norms and dropout 0.5."""
+    """One model for all tests, left in eval mode: with lively batch norms and dropout 0.5."""
     torch.manual_seed(0)
     return enliven(create_model(name, num_classes=CLASSES, dropout=0.5)).eval()
 
@@ -75,13 +75,15 @@ def test_eval_is_deterministic_and_clips_do_not_see_each_other(name, built):
     torch.testing.assert_close(together[1:], alone, rtol=1e-4, atol=1e-4 * together.abs().max().item())
 
 
-def test_logits_depend_on_time(name, built):
-    if model_info(name).clip.sampling == "segments":
-        pytest.skip("a set of segments has no order")
+def test_the_order_of_frames_matters_but_that_of_segments_does_not(name, built):
     clip = small_clip(name)
     with torch.no_grad():
         forwards, backwards = built(clip), built(clip.flip(2))
-    assert (forwards - backwards).abs().max() > 1e-4 * forwards.abs().max()
+    difference = ((forwards - backwards).abs().max() / forwards.abs().max()).item()
+    if model_info(name).clip.sampling == "segments":
+        assert difference < 1e-4
+    else:
+        assert difference > 1e-3
 
 
 def test_parameters_are_backbone_or_head(name, built):

@@ -36,14 +36,6 @@ def test_consensus_is_over_the_segments_logits(consensus, expected):
     assert model(clip).item() == pytest.approx(expected)
 
 
-def test_the_order_of_segments_does_not_matter():
-    torch.manual_seed(0)
-    model = create_model("tsn_r50", num_classes=3).eval()
-    clip = torch.randn(1, 3, 3, 32, 32)
-    with torch.no_grad():
-        torch.testing.assert_close(model(clip), model(clip.flip(2)))
-
-
 def test_unknown_consensus_is_refused():
     with pytest.raises(ValueError, match="'average' or 'max'"):
         create_model("tsn_r50", consensus="vote")

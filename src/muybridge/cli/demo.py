@@ -17,9 +17,12 @@ if TYPE_CHECKING:
 
 def demo(
     out: Annotated[
-        Path, typer.Argument(help="Folder for all that comes out; an earlier demo in it is replaced.")
+        Path,
+        typer.Argument(
+            metavar="[FOLDER]", help="Folder for all that comes out; an earlier demo in it is replaced."
+        ),
     ] = Path("demo"),
-    seed: Annotated[int, typer.Option(min=0, help="Another seed films other people.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Another seed films other people.")] = 0,
 ) -> None:
     """Film a small data set, train on it, recognize a video the model has not seen, and show the answer."""
     began = time.monotonic()

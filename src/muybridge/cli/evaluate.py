@@ -19,22 +19,33 @@ MOST_ROWS = 30
 
 def measure(
     data: Annotated[
-        Path, typer.Argument(help="Data set as for train; its test part is used, else val, else all.")
+        Path,
+        typer.Argument(
+            metavar="DATA", help="Data set as for train; its test part is used, else val, else all."
+        ),
     ],
-    checkpoint: Annotated[Path, typer.Option(help="model.safetensors of a trained model.")],
-    clips: Annotated[int | None, typer.Option(min=1, help="Clips per video; default the model's.")] = None,
-    crops: Annotated[int | None, typer.Option(help="Crops per clip, 1 or 3; default the model's.")] = None,
+    checkpoint: Annotated[Path, typer.Option(metavar="FILE", help="model.safetensors of a trained model.")],
+    clips: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Clips per video; default the model's.")
+    ] = None,
+    crops: Annotated[
+        int | None, typer.Option(metavar="N", help="Crops per clip, 1 or 3; default the model's.")
+    ] = None,
     split: Annotated[
-        str | None, typer.Option(help="train, val, test or all; default the first there is.")
+        str | None, typer.Option(metavar="NAME", help="train, val, test or all; default the first there is.")
     ] = None,
     group: Annotated[
-        list[str] | None, typer.Option(help="Only videos of this group; may be given again.")
+        list[str] | None, typer.Option(metavar="NAME", help="Only videos of this group; may be given again.")
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for confusion.png and result.json.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Folder for confusion.png and result.json.")
+    ] = None,
     json: Annotated[
         bool, typer.Option("--json", help="One JSON object on stdout instead of a table.")
     ] = False,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, ...; default a GPU if there is one.")] = None,
+    device: Annotated[
+        str | None, typer.Option(metavar="NAME", help="cpu, cuda, ...; default a GPU if there is one.")
+    ] = None,
 ) -> None:
     """Measure a model: top-1, top-5, mean class accuracy, a row per class, the confusion matrix."""
     if crops not in (None, 1, 3):

@@ -16,7 +16,7 @@ data_app = typer.Typer(help="Look at data sets.", no_args_is_help=True, rich_mar
 
 
 def models(
-    pattern: Annotated[str, typer.Argument(help="Names to list, e.g. '*slow*'.")] = "*",
+    pattern: Annotated[str, typer.Argument(metavar="[PATTERN]", help="Names to list, e.g. '*slow*'.")] = "*",
     cost: Annotated[bool, typer.Option("--cost", help="Count parameters and GFLOPs too (slower).")] = False,
 ) -> None:
     """List the models: name, clip, what it is."""
@@ -41,7 +41,9 @@ def models(
 
 @video_app.command("info")
 def video_info(
-    video: Annotated[Path, typer.Argument(help="A video file, or a folder of numbered frames.")],
+    video: Annotated[
+        Path, typer.Argument(metavar="VIDEO", help="A video file, or a folder of numbered frames.")
+    ],
     json: Annotated[bool, typer.Option("--json", help="One JSON object instead of lines.")] = False,
     partial: Annotated[
         bool, typer.Option("--partial", help="Count what a damaged file still gives.")
@@ -75,7 +77,9 @@ def video_info(
 
 @data_app.command("check")
 def data_check(
-    data: Annotated[Path, typer.Argument(help="A folder of class folders, or a list of `path label`.")],
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="A folder of class folders, or a list of `path label`.")
+    ],
 ) -> None:
     """Decode every video of a data set; list broken files, class balance and duplicates across splits.
 

@@ -30,19 +30,30 @@ def seconds(text: str) -> float:
 
 
 def recognize(
-    videos: Annotated[list[str], typer.Argument(help="Video files, folders of them, or globs in quotes.")],
-    checkpoint: Annotated[Path, typer.Option(help="model.safetensors of a trained model.")],
+    videos: Annotated[
+        list[str],
+        typer.Argument(metavar="VIDEO...", help="Video files, folders of them, or globs in quotes."),
+    ],
+    checkpoint: Annotated[Path, typer.Option(metavar="FILE", help="model.safetensors of a trained model.")],
     save: Annotated[
-        Path | None, typer.Option(help="Write the video with its labels drawn on it (.mp4, or a folder).")
+        Path | None,
+        typer.Option(metavar="PATH", help="Write the video with its labels drawn on it (.mp4, or a folder)."),
     ] = None,
     report: Annotated[
-        Path | None, typer.Option(help="Write one self-contained page to look at (.html, or a folder).")
+        Path | None,
+        typer.Option(metavar="PATH", help="Write one self-contained page to look at (.html, or a folder)."),
     ] = None,
     json: Annotated[
-        str | None, typer.Option(help="Write one JSON object per video and line to this file; - for stdout.")
+        str | None,
+        typer.Option(
+            metavar="FILE", help="Write one JSON object per video and line to this file; - for stdout."
+        ),
     ] = None,
     csv: Annotated[
-        Path | None, typer.Option(help="Write the labels and the timeline as a table (.csv, or a folder).")
+        Path | None,
+        typer.Option(
+            metavar="PATH", help="Write the labels and the timeline as a table (.csv, or a folder)."
+        ),
     ] = None,
     window: Annotated[
         float | None,
@@ -52,13 +63,17 @@ def recognize(
         float | None,
         typer.Option(parser=seconds, metavar="TIME", help="Distance of windows; default half a window."),
     ] = None,
-    top: Annotated[int, typer.Option(min=1, help="How many labels to tell.")] = 5,
+    top: Annotated[int, typer.Option(metavar="N", min=1, help="How many labels to tell.")] = 5,
     clips: Annotated[
-        int | None, typer.Option(min=1, help="Clips per video, without a window; default the model's.")
+        int | None,
+        typer.Option(metavar="N", min=1, help="Clips per video, without a window; default the model's."),
     ] = None,
-    crops: Annotated[int | None, typer.Option(help="Crops per clip, 1 or 3; default the model's.")] = None,
+    crops: Annotated[
+        int | None, typer.Option(metavar="N", help="Crops per clip, 1 or 3; default the model's.")
+    ] = None,
     device: Annotated[
-        str | None, typer.Option(help="cpu, cuda, cuda:1, ...; default a GPU if there is one.")
+        str | None,
+        typer.Option(metavar="NAME", help="cpu, cuda, cuda:1, ...; default a GPU if there is one."),
     ] = None,
     partial: Annotated[bool, typer.Option("--partial", help="Use what a damaged file still gives.")] = False,
 ) -> None:
@@ -70,7 +85,7 @@ def recognize(
         raise typer.BadParameter(f"--crops is {crops}; it must be 1 or 3")
     if every is not None and window is None:
         raise typer.BadParameter("--every needs --window: give the length of a window too, e.g. --window 2s")
-    paths = find_videos(videos)
+    paths = expand(videos)
     targets = [
         (
             _target(save, path, paths, ".mp4"),
@@ -105,13 +120,13 @@ def recognize(
         raise typer.Exit(2)
 
 
-def find_videos(arguments: list[str]) -> list[Path]:
+def expand(arguments: list[str]) -> list[Path]:
     """Files in order: globs are filled in, folders give the videos below them, a folder of frames is one video.
 
     Raises:
         ValueError: A glob or a folder that holds no video.
     """
-    from muybridge.data.samples import VIDEO_SUFFIXES, is_frame_folder, videos_below
+    from muybridge.data.samples import VIDEO_SUFFIXES, find_videos, is_frame_folder
 
     found: list[Path] = []
     for argument in arguments:
@@ -122,7 +137,7 @@ def find_videos(arguments: list[str]) -> list[Path]:
                 raise ValueError(f"{argument}: matches nothing; check the pattern")
             found += [m for m in matches if m.is_file()]
         elif path.is_dir() and not is_frame_folder(path):
-            inside = videos_below(path)
+            inside = find_videos(path)
             if not inside:
                 kinds = " ".join(VIDEO_SUFFIXES)
                 raise ValueError(

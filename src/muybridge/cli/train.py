@@ -26,26 +26,38 @@ def train(
     settings: Annotated[
         list[str] | None, typer.Argument(metavar="[SETTING=VALUE]...", help="Single settings: train.lr=0.01")
     ] = None,
-    model: Annotated[str | None, typer.Option(help="Name of a model; see `muybridge models`.")] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Name of a model; see `muybridge models`.")
+    ] = None,
     recipe: Annotated[
         str | None,
-        typer.Option(help="Name of a recipe, or a .toml file; default scratch, or finetune with --start."),
+        typer.Option(
+            metavar="NAME|FILE",
+            help="Name of a recipe, or a .toml file; default scratch, or finetune with --start.",
+        ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="New folder for all that comes out; default runs/MODEL.")
+        Path | None,
+        typer.Option(metavar="FOLDER", help="New folder for all that comes out; default runs/MODEL."),
     ] = None,
     start: Annotated[
         Path | None,
-        typer.Option(help="model.safetensors to start from; its classifier is replaced if labels differ."),
+        typer.Option(
+            metavar="FILE",
+            help="model.safetensors to start from; its classifier is replaced if labels differ.",
+        ),
     ] = None,
     freeze_backbone: Annotated[
         bool, typer.Option("--freeze-backbone", help="Train the classifier alone, on frozen features.")
     ] = False,
     resume: Annotated[
-        Path | None, typer.Option(help="Go on with the run in this folder, with its own recipe.")
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Go on with the run in this folder, with its own recipe."),
     ] = None,
-    devices: Annotated[str, typer.Option(help="GPUs to use (or CPU processes): a number, or auto.")] = "auto",
-    nodes: Annotated[int, typer.Option(min=1, help="Machines; start each with torchrun.")] = 1,
+    devices: Annotated[
+        str, typer.Option(metavar="N", help="GPUs to use (or CPU processes): a number, or auto.")
+    ] = "auto",
+    nodes: Annotated[int, typer.Option(metavar="N", min=1, help="Machines; start each with torchrun.")] = 1,
 ) -> None:
     """Train a model on labelled videos.
 

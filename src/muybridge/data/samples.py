@@ -178,6 +178,12 @@ def find_videos(folder: Path) -> list[Path]:
     return sorted(found, key=lambda p: natural(p.relative_to(folder).as_posix()))
 
 
+def is_frame_folder(folder: Path) -> bool:
+    """Whether a folder is itself a video: numbered images, and no video file beside them."""
+    files = [path for path in folder.iterdir() if path.is_file()]
+    return any(map(_is_frame, files)) and not any(path.suffix.lower() in VIDEO_SUFFIXES for path in files)
+
+
 def _is_frame(path: Path) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES and path.stem[-1:].isdecimal()
 
@@ -294,3 +300,34 @@ def training_samples(
                 f"class {label!r} is in {name} ({count} videos) but not in train; it can't be learnt"
             )
     return samples
+
+
+def select(samples: Samples, split: str | None, groups: Iterable[str] = ()) -> tuple[str, tuple[Sample, ...]]:
+    """What to measure on, with its name.
+
+    Args:
+        samples: From `read_samples`.
+        split: `train`, `val`, `test` or `all`; None: what is held out, see `Samples.held_out`.
+        groups: Only these groups; none given: every one.
+
+    Raises:
+        ValueError: A split or a group that isn't there.
+    """
+    groups = set(groups)
+    everything = tuple(sample for part in samples.splits.values() for sample in part)
+    if split is None:
+        # Whoever names groups has held them out: the list's own split says nothing about them.
+        name, chosen = ("all", everything) if groups else samples.held_out()
+    elif split == "all":
+        name, chosen = split, everything
+    elif split in samples.splits:
+        name, chosen = split, samples.splits[split]
+    else:
+        raise ValueError(f"no split {split!r}; there are {', '.join([*samples.splits, 'all'])}")
+    if unknown := groups - {sample.group for sample in chosen}:
+        known = sorted({sample.group for sample in chosen}, key=natural)
+        shown = ", ".join(known[:8]) + (", ..." if len(known) > 8 else "")
+        raise ValueError(f"no group {sorted(unknown)[0]!r}; there are {shown}")
+    if groups:
+        return f"{name} of {', '.join(sorted(groups, key=natural))}", tuple(s for s in chosen if s.group in groups)
+    return name, chosen

@@ -8,6 +8,7 @@ import logging
 import shutil
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +22,17 @@ if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 
+_CHATTER = (
+    r".*treespec, LeafSpec",  # Lightning's own use of a deprecated torch function
+    r"Found \d+ module\(s\) in eval mode",  # frozen on purpose
+    r"Total length of .* across ranks is zero",  # nothing held out
+)
+
+
 def hush() -> None:
     """Keep Lightning's tips and device lists from people who have not asked for Lightning."""
+    for text in _CHATTER:
+        warnings.filterwarnings("ignore", message=text)
     for name in ("lightning", "lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
 
@@ -46,7 +56,8 @@ class Diary(Callback):
         hush()
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
-        """Open the logs."""
+        """Open the logs, start the clock."""
+        self._started = time.monotonic()
         if trainer.is_global_zero:
             from torch.utils.tensorboard import SummaryWriter
 
@@ -54,14 +65,11 @@ class Diary(Callback):
                 str(self.folder / "tensorboard"), purge_step=trainer.current_epoch + 1
             )
 
-    def on_train_epoch_start(self, trainer: Trainer, module: LightningModule) -> None:
-        """Start the clock."""
-        self._started = time.monotonic()
-
     def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
         """Close the epoch."""
         assert isinstance(module, TrainingModule)
         row = module.close_epoch(time.monotonic() - self._started)
+        self._started = time.monotonic()
         patience = module.recipe.early_stop_epochs
         assert module.best is not None
         if patience and row["epoch"] - module.best["epoch"] >= patience:

@@ -107,8 +107,11 @@ class TrainingModule(LightningModule):
         total = self.data.batch_size * self.recipe.accumulate * self.trainer.world_size
         return base_rate(self.recipe, total)
 
-    def on_train_epoch_start(self) -> None:
-        """Seeds and modes: what must be the same whether the run was resumed or not."""
+    def begin_epoch(self) -> None:
+        """Seeds and modes: what must be the same whether the run was resumed or not.
+
+        Lightning's own hook for this is left out in the first epoch after a resume.
+        """
         seed = int(
             np.random.SeedSequence((self.recipe.seed, self.current_epoch, self.global_rank)).generate_state(
                 1
@@ -127,7 +130,9 @@ class TrainingModule(LightningModule):
             self.model.head.train()  # type: ignore[operator, union-attr]
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Set the rate of this step."""
+        """Begin the epoch with its first batch; set the rate of this step."""
+        if batch_idx == 0:
+            self.begin_epoch()
         epoch = self.current_epoch + batch_idx / float(self.trainer.num_training_batches)
         rate = self.rate * rate_factor(self.recipe, epoch) * self.plateau.factor
         for group in self.trainer.optimizers[0].param_groups:
@@ -143,14 +148,17 @@ class TrainingModule(LightningModule):
         loss, logits = self.task.loss(self.model, batch)
         value = float(loss.detach())
         if not math.isfinite(value):
-            raise ValueError(
-                f"the loss became {value} in epoch {self.current_epoch + 1}; the learning rate is probably too "
-                f"high: try train.lr={self.recipe.lr / 10:g}, train.warmup_epochs=1, or a smaller train.clip_norm"
-            )
+            raise self._diverged(f"the loss became {value}")
         count = len(batch["label"])
         right = int((logits.detach().argmax(dim=1) == batch["label"]).sum())
         self._sums += torch.tensor([value * count, right, count], dtype=torch.float64)
         return loss
+
+    def _diverged(self, what: str) -> ValueError:
+        return ValueError(
+            f"{what} in epoch {self.current_epoch + 1}; the learning rate is probably too high: "
+            f"try train.lr={self.recipe.lr / 10:g}, train.warmup_epochs=1, or a smaller train.clip_norm"
+        )
 
     @property
     def running(self) -> tuple[float, float]:
@@ -169,7 +177,10 @@ class TrainingModule(LightningModule):
         assert self.val_set is not None
         self._note_broken(self.val_set, batch)
         if batch["clip"] is not None:
-            self.val_figures.update(self.task.predict(self.model, batch["clip"]), batch["label"])
+            answers = self.task.predict(self.model, batch["clip"])
+            if not answers.isfinite().all():
+                raise self._diverged("the model's answers are no longer numbers")
+            self.val_figures.update(answers, batch["label"])
 
     def _note_broken(self, dataset: ClipDataset, batch: Batch) -> None:
         for index, reason in batch["broken"]:

@@ -12,7 +12,7 @@ import ast
 import difflib
 import importlib
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from fractions import Fraction
@@ -106,15 +106,30 @@ def create_model(name: str, *, num_classes: int = 400, **options: Any) -> ClipMo
         ValueError: No such model, an option that it does not have, or a value out of range.
     """
     builder = _load(name if ":" in name else f"{_entry(name)[0]}:{name}")
-    accepted = inspect.signature(builder).parameters
-    if not any(p.kind is p.VAR_KEYWORD for p in accepted.values()):
-        known = sorted(set(accepted) - {"num_classes"})
-        for option in options:
-            if option not in known:
-                hint = _near(option, known) or "it takes: " + (", ".join(known) or "none")
-                raise ValueError(f"model {name} has no option {option!r}; {hint}")
+    _check(name, options, inspect.signature(builder).parameters)
     built: ClipModel = builder(num_classes=num_classes, **options)
     return built
+
+
+def _check(name: str, options: Mapping[str, Any], accepted: Mapping[str, inspect.Parameter]) -> None:
+    known = sorted(set(accepted) - {"num_classes"})
+    is_open = any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted.values())
+    for option, value in options.items():
+        if option not in known:
+            if is_open:
+                continue
+            hint = _near(option, known) or "it takes: " + (", ".join(known) or "none")
+            raise ValueError(f"model {name} has no option {option!r}; {hint}")
+        # Options come from recipe files, too: "0.5" or "no" must not pass for a number or for true.
+        default = accepted[option].default
+        wanted = (int, float) if isinstance(default, float) else type(default)
+        if isinstance(default, (bool, int, float, str)) and (
+            not isinstance(value, wanted) or isinstance(value, bool) != isinstance(default, bool)
+        ):
+            raise ValueError(
+                f"model {name}: {option} is {value!r}; it must be of type {type(default).__name__}, "
+                f"such as {default!r}"
+            )
 
 
 def _entry(name: str) -> tuple[str, ModelInfo]:

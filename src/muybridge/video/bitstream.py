@@ -1,6 +1,8 @@
-"""The few bits of compressed packets that tell what the container doesn't: is a picture shown, can decoding begin here.
+"""The few bits of compressed packets that tell what the container doesn't: is a picture shown, can decoding
+begin here.
 
-ITU-T H.264 (section 7.3.1, D.1.8), ISO/IEC 14496-2 (6.2.5), VP8 (RFC 6386, 9.1), VP9 bitstream specification (6.2).
+ITU-T H.264 (section 7.3.1, D.1.8), ISO/IEC 14496-2 (6.2.5), VP8 (RFC 6386, 9.1), VP9 bitstream specification
+(6.2).
 """
 
 from __future__ import annotations
@@ -31,8 +33,8 @@ def shows_picture(codec: str, packet: Any) -> bool | None:
 def is_clean_start(codec: str, extradata: bytes, packet: Any) -> bool:
     """Whether decoding from this key frame gives the same pixels as decoding from the file's beginning.
 
-    An H.264 container may call a picture a key frame from which the image only builds up (periodic intra refresh). A clean
-    one is IDR, or its recovery point is itself.
+    An H.264 container may call a picture a key frame from which the image only builds up (periodic intra
+    refresh). A clean one is IDR, or its recovery point is itself.
     """
     if codec != "h264":
         return True

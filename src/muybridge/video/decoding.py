@@ -1,9 +1,10 @@
 """Decoding no more than is needed for the frames that are wanted.
 
-For each wanted frame the index tells the packet to begin with. Only the packets from there to the last one needed are fed;
-the decoder is told to drop pictures that nobody wants and no other picture leans on (`skip_frame=NONREF`), which changes
-not one bit of the rest; and it is drained after the last packet instead of decoding on. A packet's number travels through
-the decoder as its time stamp, so that a frame is known by the packet it came from and never by counting.
+For each wanted frame the index tells the packet to begin with. Only the packets from there to the last one
+needed are fed; the decoder is told to drop pictures that nobody wants and no other picture leans on
+(`skip_frame=NONREF`), which changes not one bit of the rest; and it is drained after the last packet instead
+of decoding on. A packet's number travels through the decoder as its time stamp, so that a frame is known by
+the packet it came from and never by counting.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ class Decoder:
             number = number_of.get(packet_number)
             if number is None:
                 continue
-            if number != pending[0]:
+            if number != pending[0] or frame.is_corrupt:
                 break
             yield pending.popleft(), frame
             if not pending:
@@ -146,7 +147,7 @@ class Decoder:
                 return
 
     def _after_seek(self, first: int) -> Iterator[tuple[int, Any]] | None:
-        """Seek to a packet; None if the container can't find it. Packets are recognized by place, size and time."""
+        """Seek to a packet, recognized by its place, size and time; None if the container can't find it."""
         for ticks in dict.fromkeys(self._index.packets[first, [1, 0]].tolist()):
             if ticks == NO_TIME:
                 continue
@@ -162,23 +163,3 @@ class Decoder:
             except _ERRORS:
                 continue
         return None
-
-
-def order_of_output(path: Path, *, max_pixels: int) -> Ints:
-    """Numbers of the packets that give a frame, in the order in which the frames come out: by decoding everything once.
-
-    The transform and the loop filter are left out, as only the order matters here.
-    """
-    container, stream = open_video(path, max_pixels=max_pixels)
-    with container:
-        context = stream.codec_context
-        context.options = {**context.options, "skip_idct": "all", "skip_loop_filter": "all"}
-        numbers: dict[int, None] = {}
-        for number, packet in enumerate(chain(readable_packets(container, stream, path), [None])):
-            if packet is not None:
-                packet.pts, packet.dts = number, None
-            try:
-                numbers.update((frame.pts, None) for frame in context.decode(packet))
-            except _ERRORS:
-                continue
-    return np.array([n for n in numbers if n is not None], dtype=np.int64)

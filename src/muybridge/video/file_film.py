@@ -40,7 +40,7 @@ class FileFilm:
             self.index, self._kept = build_index(
                 container, stream, path, max_pixels=max_pixels, max_duration_s=max_duration_s
             )
-            if self.index.promised > len(self.index) and on_error == "raise":
+            if self.index.promised is not None and on_error == "raise":
                 raise refusal(
                     self.name,
                     f"cut short: {len(self.index)} of {self.index.promised} frames can be read",
@@ -121,9 +121,9 @@ class FileFilm:
         before = None
         early = []  # frames without one before them to stand in
         for number, frame in decoder.frames(wanted):
+            if (frame is None or frame.is_corrupt) and self._on_error == "raise":
+                raise self._undecodable(number)
             if frame is None:
-                if self._on_error == "raise":
-                    raise self._undecodable(number)
                 if before is None:
                     early.append(number)
                     continue
@@ -144,8 +144,9 @@ class FileFilm:
         return geometry
 
     def _undecodable(self, number: int) -> VideoError:
+        hint = "copy or download it again"
+        if self._on_error == "raise":
+            hint += ', or pass on_error="partial" to use what can be decoded'
         return refusal(
-            self.name,
-            f"frame {number} of {len(self.index)} cannot be decoded (the file is damaged)",
-            'copy or download it again, or pass on_error="partial" to see the frame before it instead',
+            self.name, f"frame {number} of {len(self.index)} cannot be decoded (the file is damaged)", hint
         )

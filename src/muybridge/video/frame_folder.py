@@ -61,7 +61,8 @@ class FolderFilm(_Stills):
     """Images such as `img_00001.jpg`, in the order of their numbers.
 
     Raises:
-        VideoError: No numbered images in the folder, or several series of which none is named as pictures usually are.
+        VideoError: No numbered images in the folder, or several series of which none is named as pictures
+            usually are.
     """
 
     codec = "images"
@@ -109,7 +110,8 @@ class FolderFilm(_Stills):
                 f"is {width}x{height}, the frames before are {self._geometry.width}x{self._geometry.height}",
                 "the frames of a folder must all have one size",
             )
-        return image.permute(1, 2, 0).contiguous().numpy()
+        pixels: Pixels = image.permute(1, 2, 0).contiguous().numpy()
+        return pixels
 
 
 class TensorFilm(_Stills):

@@ -1,7 +1,8 @@
 """Opening a video file, and saying in words why one can't be opened.
 
-FFmpeg answers a broken file with `Invalid data found when processing input`. Here the cause is looked for in the file
-itself, because a person with a folder of ten thousand clips needs to know whether to copy, convert or delete.
+FFmpeg answers a broken file with `Invalid data found when processing input`. Here the cause is looked for in
+the file itself, because a person with a folder of ten thousand clips needs to know whether to copy, convert
+or delete.
 """
 
 from __future__ import annotations
@@ -59,8 +60,8 @@ def check_path(path: Path) -> None:
 def open_video(path: Path, *, max_pixels: int) -> tuple[Any, Any]:
     """Open a file and choose its video stream (PyAV's container and stream).
 
-    The decoder gets one thread: loader processes bring the parallelism, and threads inside FFmpeg cost CPU time and
-    memory for nothing but latency.
+    The decoder gets one thread: loader processes bring the parallelism, and threads inside FFmpeg cost CPU
+    time and memory for nothing but latency.
 
     Raises:
         VideoError: The file can't be opened, holds no video, or its frames are larger than `max_pixels`.
@@ -98,10 +99,17 @@ def _video_stream(container: Any, path: Path, max_pixels: int) -> Any:
     if stream.codec_context is None:
         raise refusal(
             name,
-            f"its video codec ({stream.codec_tag.strip(chr(0)) or 'unknown'}) is not supported by the bundled FFmpeg",
+            "its video codec is not supported by the bundled FFmpeg",
             "convert it, for example: ffmpeg -i IN -c:v libx264 OUT.mp4",
         )
-    check_pixels(name, stream.codec_context.width, stream.codec_context.height, max_pixels)
+    width, height = stream.codec_context.width, stream.codec_context.height
+    if width < 1 or height < 1:
+        raise refusal(
+            name,
+            f"the size of its pictures cannot be read (damaged, or more than {max_pixels} pixels)",
+            "copy or download it again, or pass a larger max_pixels",
+        )
+    check_pixels(name, width, height, max_pixels)
     for other in container.streams:
         if other.index != stream.index:
             other.discard = av.stream.Discard.all  # the demuxer then never reads the audio's bytes
@@ -121,12 +129,16 @@ def check_pixels(name: str, width: int, height: int, max_pixels: int) -> None:
 
 
 def cut_short(path: Path) -> bool:
-    """Whether the file is shorter than its own outermost box says (RIFF and Matroska; others don't tell)."""
+    """Whether the file ends before it says it does (RIFF, Matroska and GIF; others don't tell)."""
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(4096)
+        file.seek(max(0, size - 16))
+        tail = file.read()
+    if head[:4] == b"GIF8":
+        return b";" not in tail
     if head[:4] == b"RIFF":
-        return size < struct.unpack("<I", head[4:8])[0] + 8
+        return size < int.from_bytes(head[4:8], "little") + 8
     at = head.find(b"\x18\x53\x80\x67")  # Matroska's Segment; its size follows as an EBML number
     if head[:4] == b"\x1a\x45\xdf\xa3" and at >= 0 and len(head) > at + 12:
         length = 9 - head[at + 4].bit_length()

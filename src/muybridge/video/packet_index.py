@@ -1,8 +1,8 @@
 """Where every frame of a file lies: one pass over the packets, without decoding them.
 
-A container hands out packets in decoding order. From their time stamps follows the order in which frames are shown, from
-the key frames the place where decoding must begin for each of them. Where packets carry no time stamps (AVI), or may hold
-no picture of their own, one decoding pass finds the same table out.
+A container hands out packets in decoding order. From their time stamps follows the order in which frames are
+shown, from the key frames the place where decoding must begin for each of them. Where packets carry no time
+stamps (AVI), or may hold no picture of their own, one decoding pass finds the same table out.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from muybridge.video.bitstream import is_clean_start, shows_picture
-from muybridge.video.opening import cut_short, refusal
+from muybridge.video.opening import cut_short, open_video, refusal
 
 Ints = NDArray[np.int64]
 NO_TIME = np.iinfo(np.int64).min
@@ -26,11 +27,10 @@ _KEEP_BYTES = 8 << 20
 # Decoders for which dropping was compared, bit by bit, with decoding everything.
 _SKIPPABLE = frozenset({"h264", "mpeg4", "vp8", "vp9"})
 # One packet is one picture, shown at the packet's time (bitstream.shows_picture knows the exceptions).
-_ONE_TO_ONE = frozenset(
-    "h264 hevc vvc mpeg4 vp8 vp9 av1 mjpeg gif png apng prores dnxhd ffv1 rawvideo huffyuv ffvhuff utvideo".split()
+_NEVER_REORDERED = frozenset(
+    {"mjpeg", "png", "gif", "rawvideo", "huffyuv", "ffvhuff", "utvideo", "ffv1", "dnxhd"}
 )
-
-_NEVER_REORDERED = frozenset({"mjpeg", "png", "gif", "rawvideo", "huffyuv", "ffvhuff", "utvideo", "ffv1", "dnxhd"})
+_ONE_TO_ONE = _NEVER_REORDERED | {"h264", "hevc", "vvc", "mpeg4", "vp8", "vp9", "av1", "apng", "prores"}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,14 +38,14 @@ class PacketIndex:
     """The table (`p` packets in decoding order, `t` frames in the order they are shown).
 
     Attributes:
-        packets: `(p, 4)`: time stamp, decoding time stamp, place and size of each packet, to find it again by.
+        packets: `(p, 4)` time stamp, decoding time stamp, place and size of each packet, to know it again.
         order: `(t,)` the packet that holds each frame.
         start: `(t,)` the packet at which decoding must begin for each frame.
         times_s: `(t,)` when each frame is shown, in seconds from the first.
         duration_s: Until the last frame ends.
         fps: Rate; the mean one where frames are not evenly spaced.
         variable_frame_rate: Whether they are not.
-        promised: Frames that the file says it has, where that is more than can be read; else `t`.
+        promised: How many frames a file that is cut short says it has, in words; None where it is whole.
         skippable: Whether the decoder may be told, packet by packet, to drop what no other picture leans on.
     """
 
@@ -56,7 +56,7 @@ class PacketIndex:
     duration_s: float
     fps: Fraction
     variable_frame_rate: bool
-    promised: int
+    promised: str | None
     skippable: bool
 
     def __len__(self) -> int:
@@ -128,7 +128,9 @@ class _Packets:
         self.kept_bytes = 0
         self.certain = self.codec in _ONE_TO_ONE and stream.codec_context.field_order <= 1
         if stream.container.format.name == "avi" and self.codec not in _NEVER_REORDERED:
-            self.certain = False  # AVI stores no order of showing; what FFmpeg guesses is wrong for packed MPEG-4
+            self.certain = (
+                False  # AVI stores no order of showing; what FFmpeg guesses is wrong for packed MPEG-4
+            )
         self.packed = False  # MPEG-4 with two pictures in a packet: the decoder rearranges them itself
         self.first_ticks: int | None = None
         self.limit_ticks = max_duration_s / stream.time_base if stream.time_base else float("inf")
@@ -201,26 +203,24 @@ class _Packets:
         return shown[np.argsort(pts[shown], kind="stable")], pts
 
     def _order_by_decoding(self, rows: Ints) -> tuple[Ints, Ints]:
-        from muybridge.video.decoding import order_of_output
-
-        order = order_of_output(self.path, max_pixels=self.max_pixels)
+        order = _order_of_output(self.path, max_pixels=self.max_pixels)
         position = np.full(
             len(rows), np.iinfo(np.int64).max
         )  # a key frame never shown can't be placed in time
         position[order] = np.arange(len(order))
         return order, position
 
-    def _promised(self, container: Any, frames: int, packets: int, fps: Fraction) -> int:
-        """Frames that the file would have if it were whole."""
-        name = container.format.name
-        if "mp4" in name:
-            listed = len(self.stream.index_entries)
-            return frames + max(0, listed - packets)
-        if name == "avi" and cut_short(self.path):
-            return max(self.stream.frames, frames + 1)
-        if "matroska" in name and cut_short(self.path):
-            return max(frames + 1, round((container.duration or 0) / 1e6 * fps))
-        return frames
+    def _promised(self, container: Any, frames: int, packets: int, fps: Fraction) -> str | None:
+        kind = container.format.name
+        if "mp4" in kind:
+            missing = len(self.stream.index_entries) - packets
+            return str(frames + missing) if missing > 0 else None
+        if not cut_short(self.path):
+            return None
+        if kind == "avi" and self.stream.frames > frames:
+            return str(self.stream.frames)
+        expected = round((container.duration or 0) / 1_000_000 * fps)
+        return f"about {expected}" if expected > frames else "an unknown number of"
 
 
 def _shown_ticks(rows: Ints, order: Ints) -> Ints | None:
@@ -250,10 +250,11 @@ def _rate(ticks: Ints | None, tb: Fraction, declared: list[Fraction]) -> tuple[F
 
 
 def _starts(order: Ints, position: Ints, clean: NDArray[np.bool_]) -> Ints:
-    """For each frame the last clean key frame that comes no later than it, both in the file and on the screen.
+    """For each frame the last clean key frame that comes no later than it, both in the file and on the
+    screen.
 
-    The second condition is for open groups of pictures: frames that follow a key frame in the file and precede it on the
-    screen lean on the group before.
+    The second condition is for open groups of pictures: frames that follow a key frame in the file and
+    precede it on the screen lean on the group before.
     """
     keys = np.flatnonzero(clean)
     at = np.searchsorted(keys, order, side="right") - 1
@@ -262,3 +263,24 @@ def _starts(order: Ints, position: Ints, clean: NDArray[np.bool_]) -> Ints:
         if not early.any():
             return np.where(at >= 0, keys[np.maximum(at, 0)], 0)
         at[early] -= 1
+
+
+def _order_of_output(path: Path, *, max_pixels: int) -> Ints:
+    """Numbers of the packets that give a frame, in the order in which the frames come out: by decoding
+    everything once.
+
+    The transform and the loop filter are left out, as only the order matters here.
+    """
+    container, stream = open_video(path, max_pixels=max_pixels)
+    with container:
+        context = stream.codec_context
+        context.options = {**context.options, "skip_idct": "all", "skip_loop_filter": "all"}
+        numbers: dict[int, None] = {}
+        for number, packet in enumerate(chain(readable_packets(container, stream, path), [None])):
+            if packet is not None:
+                packet.pts, packet.dts = number, None
+            try:
+                numbers.update((frame.pts, None) for frame in context.decode(packet))
+            except (av.error.FFmpegError, OSError, ValueError):
+                continue
+    return np.array([n for n in numbers if n is not None], dtype=np.int64)

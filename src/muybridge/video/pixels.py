@@ -1,9 +1,10 @@
 """From a decoded frame to the RGB pixels of the picture as it is meant to be seen: colour, shape, size, crop.
 
-Colour follows the stream's own matrix and range. A stream that names none is read as BT.601 with limited range, which is
-swscale's default and so what decord, OpenCV and torchcodec give: published models were trained on just that. (Phones and
-cameras do name theirs.) Pixel aspect widens or narrows the picture, the display matrix turns and mirrors it. Size is
-changed by swscale's bilinear filter, which widens with the ratio when shrinking and so does not alias.
+Colour follows the stream's own matrix and range. A stream that names none is read as BT.601 with limited
+range, which is swscale's default and so what decord, OpenCV and torchcodec give: published models were
+trained on just that. (Phones and cameras do name theirs.) Pixel aspect widens or narrows the picture, the
+display matrix turns and mirrors it. Size is changed by swscale's bilinear filter, which widens with the ratio
+when shrinking and so does not alias.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
+Crop = tuple[int, int, int, int] | int
 # swscale (FFmpeg 8) writes planar RGB in steps of so many columns and can leave the rest of a line untouched.
 _STEP = 16
 _ASPECTS = (Fraction(1, 16), Fraction(16))  # outside of these a pixel aspect is a mistake
@@ -89,16 +91,17 @@ class Finisher:
     Args:
         geometry: The video's.
         short_side: Length of the shorter side, in pixels; None leaves the size alone.
-        crop: `(top, left, height, width)` in pixels of the resized picture; None takes all of it.
+        crop: `(top, left, height, width)` in pixels of the resized picture, or the side of a square in its middle;
+            None takes all of it.
 
     Raises:
         ValueError: The crop reaches outside of the picture.
     """
 
-    def __init__(
-        self, geometry: Geometry, short_side: int | None, crop: tuple[int, int, int, int] | None
-    ) -> None:
+    def __init__(self, geometry: Geometry, short_side: int | None, crop: Crop | None) -> None:
         width, height = geometry.resized(short_side)
+        if isinstance(crop, int):
+            crop = (round((height - crop) / 2), round((width - crop) / 2), crop, crop)
         top, left, rows, columns = crop or (0, 0, height, width)
         if top < 0 or left < 0 or rows < 1 or columns < 1 or top + rows > height or left + columns > width:
             raise ValueError(
@@ -121,7 +124,8 @@ class Finisher:
             frame: A PyAV frame.
             out: `(3, h, w)` uint8, written to.
         """
-        # Planar RGB: the pixels come in the order of the output, and swscale is faster at it than at packed RGB.
+        # Planar RGB: the pixels come in the order of the output, and swscale is faster at it than at packed
+        # RGB.
         green, blue, red = (_plane(p) for p in self._convert(self._planar, frame, "gbrp").planes)
         width = self._size[0]
         whole = width - width % _STEP

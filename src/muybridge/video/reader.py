@@ -3,8 +3,9 @@
     video = Video("clip.mp4")
     clip = video.frames(range(0, 64, 2), short_side=256)  # uint8 (t, c, h, w)
 
-A frame is asked for by its number in the order shown, counted from 0. `packet_index` knows where it lies, `decoding` gets
-it, `pixels` makes RGB of it. A folder of numbered images and a tensor of frames are read in the same way.
+A frame is asked for by its number in the order shown, counted from 0. `packet_index` knows where it lies,
+`decoding` gets it, `pixels` makes RGB of it. A folder of numbered images and a tensor of frames are read in
+the same way.
 """
 
 from __future__ import annotations
@@ -25,10 +26,9 @@ from torch import Tensor
 from muybridge.video.file_film import FileFilm
 from muybridge.video.frame_folder import FolderFilm, TensorFilm
 from muybridge.video.packet_index import Ints
-from muybridge.video.pixels import Finisher
+from muybridge.video.pixels import Crop, Finisher
 
 Indices = Sequence[int] | NDArray[np.integer[Any]] | Tensor
-Crop = tuple[int, int, int, int]
 
 MAX_PIXELS = 1 << 26  # two pictures of 8K
 MAX_DURATION_S = 12 * 3600.0
@@ -67,12 +67,13 @@ class Video:
     Args:
         source: A file, a folder of numbered images, or frames as a uint8 tensor `(t, 3, h, w)`.
         fps: Frame rate of a folder or a tensor (30 if not given). A file knows its own.
-        on_error: What to do with a damaged file: `raise`, or `partial`: give what can be read. A file that is cut short
-            then ends earlier, and a frame that can't be decoded shows the one before it.
+        on_error: What to do with a damaged file: `raise`, or `partial`: give what can be read. A file that is
+            cut short then ends earlier, and a frame that can't be decoded shows the one before it.
         max_pixels: Most pixels that a frame may have.
         max_duration_s: Longest video that is read.
-        square_pixels: Widen or narrow a picture whose stored pixels are not square. False gives the pixels as they are
-            stored, which is what decord does, and so what a model saw that was trained on such files with it.
+        square_pixels: Widen or narrow a picture whose stored pixels are not square. False gives the pixels as
+            they are stored, which is what decord does, and so what a model saw that was trained on such files
+            with it.
 
     Raises:
         VideoError: The source can't be read; the text says what it is, what is wrong and what to do.
@@ -119,7 +120,7 @@ class Video:
         self._meta: VideoMeta | None = None
 
     def __repr__(self) -> str:
-        return f"Video({self.name!r}, {len(self)} frames, {float(self._film.fps):.6g} fps)"
+        return f"Video({self.name!r}, {len(self)} frames, {float(self.fps):.6g} fps)"
 
     def __len__(self) -> int:
         return self._film.num_frames
@@ -142,8 +143,13 @@ class Video:
         return self._film.name
 
     @property
+    def fps(self) -> Fraction:
+        """Frames per second; as in `meta`, and known without decoding."""
+        return self._film.fps
+
+    @property
     def meta(self) -> VideoMeta:
-        """Size, rate, length and the rest."""
+        """Size, rate, length and the rest. The size is known once a frame has been decoded; this decodes one."""
         if self._meta is None:
             film = self._film
             width, height = film.geometry.shown
@@ -169,9 +175,12 @@ class Video:
         """Read frames by number.
 
         Args:
-            indices: `(t,)` numbers in any order, also several times; those out of range become the first or last.
-            short_side: Length of the shorter side in pixels, the longer follows (rounded). None leaves the size alone.
-            crop: `(top, left, height, width)` in pixels of the resized picture.
+            indices: `(t,)` numbers in any order, also several times; those out of range become the first or
+                last.
+            short_side: Length of the shorter side in pixels, the longer follows (rounded). None leaves the
+                size alone.
+            crop: `(top, left, height, width)` in pixels of the resized picture, or one number: the side of a square in
+                its middle.
 
         Returns:
             uint8 `(t, c, h, w)`, RGB, contiguous.
@@ -226,11 +235,12 @@ class Video:
     def clips(
         self, clips: Sequence[Indices], *, short_side: int | None = None, crop: Crop | None = None
     ) -> Iterator[Tensor]:
-        """Read many clips in one pass: each frame is decoded once, and forgotten after the last clip that has it.
+        """Read many clips in one pass: each frame is decoded once, and forgotten after the last clip that has
+        it.
 
         Args:
-            clips: `(n, t)` numbers of frames as for `frames`; clips may overlap and differ in length. Memory is bounded
-                by the span of one clip where clips are ordered by their start.
+            clips: `(n, t)` numbers of frames as for `frames`; clips may overlap and differ in length. Memory
+                is bounded by the span of one clip where clips are ordered by their start.
             short_side: As for `frames`.
             crop: As for `frames`.
 

@@ -185,6 +185,9 @@ class VideoWriter:
         codec = self._video.codec_context
         codec.time_base = self._tick_s
         codec.gop_size = max(1, round(self.fps * SECONDS_BETWEEN_KEYFRAMES))
+        # Without B-frames packets leave in the order of time: no edit list that a player may misread, and the
+        # length of a film of variable rate is what the last frame says.
+        codec.max_b_frames = 0
         codec.thread_count = self._threads
         self._matrix = Colorspace.ITU709 if height > HD_LINES else Colorspace.SMPTE170M
         # Primaries and curve are those of the RGB we were given (sRGB shares them with BT.709); only the

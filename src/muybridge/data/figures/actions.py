@@ -18,6 +18,7 @@ import numpy as np
 from muybridge.data.figures.body import Body, Pose
 
 FROM_THE_SIDE = ((-35.0, 35.0), (145.0, 215.0))
+FROM_STRAIGHT_ASIDE = ((-16.0, 16.0), (164.0, 196.0))  # who is fast must not come too near
 FROM_THE_FRONT = ((35.0, 145.0),)
 FROM_ANYWHERE = ((-40.0, 220.0),)
 
@@ -99,15 +100,21 @@ def stand(phase: float, style: Style) -> Pose:
     )
 
 
+def stride(phase: float) -> float:
+    """A leg's swing, 1 in front and -1 behind: evenly backward, as the floor passes by, then smoothly forward."""
+    q = (phase - 0.25) % 1
+    return 1 - 4 * q if q < 0.5 else -cos(2 * pi * (q - 0.5))
+
+
 def walk(phase: float, style: Style) -> Pose:
     """Right leg forward at phase 1/4; the knee bends while its leg swings forward."""
     swing, along = sin(2 * pi * phase), cos(2 * pi * phase)
-    hip, arm = 25 * style.vigour * swing, 27 * style.vigour * swing
+    reach, arm = 25 * style.vigour, 27 * style.vigour * swing
     return Pose(
         lean=3,
         twist=-7 * swing,
-        hip_r=hip + 3,
-        hip_l=-hip + 3,
+        hip_r=reach * stride(phase) + 3,
+        hip_l=reach * stride(phase + 0.5) + 3,
         knee_r=6 + 48 * max(0, along) ** 1.5,
         knee_l=6 + 48 * max(0, -along) ** 1.5,
         shoulder_r=-arm,
@@ -121,13 +128,13 @@ def walk(phase: float, style: Style) -> Pose:
 def run(phase: float, style: Style) -> Pose:
     """As walking, with higher knees, bent arms, a lean, and both feet off the floor when the legs are apart."""
     swing, along = sin(2 * pi * phase), cos(2 * pi * phase)
-    hip, arm = 42 * style.vigour * swing, 44 * style.vigour * swing
+    reach, arm = 42 * style.vigour, 44 * style.vigour * swing
     return Pose(
         lean=13,
         twist=-11 * swing,
         nod=-6,
-        hip_r=hip + 13,
-        hip_l=-hip + 13,
+        hip_r=reach * stride(phase) + 13,
+        hip_l=reach * stride(phase + 0.5) + 13,
         knee_r=20 + 82 * max(0, along) ** 1.3,
         knee_l=20 + 82 * max(0, -along) ** 1.3,
         shoulder_r=-arm - 6,
@@ -152,7 +159,7 @@ def wave(phase: float, style: Style) -> Pose:
 def jump(phase: float, style: Style) -> Pose:
     """Crouch, spring, fly along a parabola, land in a crouch."""
     crouch = eased(phase, (0, 0.1), (0.26, 1), (0.38, 0), (0.74, 0), (0.84, 0.75), (1, 0.1))
-    arms = eased(phase, (0, 0), (0.26, -50), (0.44, 150 * style.vigour), (0.62, 110), (0.84, 10), (1, 0))
+    arms = eased(phase, (0, 0), (0.24, -50), (0.47, 150 * style.vigour), (0.62, 110), (0.84, 10), (1, 0))
     flight = (phase - 0.38) / 0.36
     tuck = max(0.0, 4 * flight * (1 - flight))
     hip, knee = 62 * crouch + 14 * tuck, 88 * crouch + 34 * tuck
@@ -225,9 +232,7 @@ def fall(phase: float, style: Style) -> Pose:
             "hip_r": 32 * buckle,
         }
         spread = {"spread_l": 6 + 30 * reach + 60 * down, "spread_r": 6 + 30 * reach + 48 * down}
-        return pose._replace(
-            tilt=-88 * toppled, lean=16 * reach, hip_l=24 * buckle, hip_r=32 * buckle, **arms, **spread
-        )
+        return pose._replace(tilt=-88 * toppled, lean=16 * reach, **limbs, **spread)
     legs = {"hip_l": 40 * buckle + 22 * down, "hip_r": 40 * buckle + 10 * down}  # on the side, knees drawn up
     legs |= {"knee_l": 60 * buckle + 34 * down, "knee_r": 60 * buckle + 20 * down}
     arms = {"shoulder_l": 30 * reach + 48 * down, "shoulder_r": 30 * reach + 84 * down}
@@ -254,7 +259,7 @@ def squat(phase: float, style: Style) -> Pose:
 ACTIONS: dict[str, Action] = {
     "stand": Action(curve=stand, seconds=(3, 5)),
     "walk": Action(curve=walk, seconds=(0.95, 1.3), views=FROM_THE_SIDE, reach=25),
-    "run": Action(curve=run, seconds=(0.6, 0.78), views=FROM_THE_SIDE, reach=40),
+    "run": Action(curve=run, seconds=(0.6, 0.78), views=FROM_STRAIGHT_ASIDE, reach=40),
     "wave": Action(curve=wave, seconds=(0.5, 0.9), views=FROM_THE_FRONT),
     "jump": Action(curve=jump, seconds=(1.0, 1.4)),
     "sit_down": Action(curve=sit_down, seconds=(1.1, 1.7), cyclic=False, on_chair=True),

@@ -54,7 +54,7 @@ class Camera:
             focal=focal,
             eye_m=eye,
             away_m=away,
-            wall_m=rng.uniform(1.2, 3.0),
+            wall_m=rng.uniform(1.9, 3.3),
             horizon=rng.uniform(0.87, 0.93) * height - focal * eye / away,
         )
 
@@ -67,7 +67,9 @@ class Camera:
 
     def row_scale(self, rows: Image) -> Image:
         """Pixels per metre of what is seen in each row: the floor below the wall's foot, the wall above."""
-        return np.maximum((rows - self.horizon) / self.eye_m, self.focal / (self.away_m + self.wall_m))
+        wall = self.focal / (self.away_m + self.wall_m)
+        scale: Image = np.maximum((rows - self.horizon) / self.eye_m, wall)
+        return scale
 
 
 class Backdrop:
@@ -97,11 +99,17 @@ class Backdrop:
         if not outdoors:
             _decorate(rng, image[:foot], across[:foot], up, float(scale.min()), reach_m)
             image[max(0, foot - round(0.09 * scale.min() * FINER)) : foot] *= 0.72  # skirting board
+        self._last: tuple[Camera, Image] | None = None
         shape = (tall, FINER, camera.width + 2 * self._side, FINER, 3)
         self._image: Image = np.clip(image, 0, 255).reshape(shape).mean((1, 3))
 
     def seen(self, camera: Camera) -> Image:
         """What the camera sees now, float (h, w, 3), 0..255, a new array."""
+        if self._last is None or self._last[0] != camera:  # most cameras stand still
+            self._last = camera, self._view(camera)
+        return self._last[1].copy()
+
+    def _view(self, camera: Camera) -> Image:
         tall, wide, _ = self._image.shape
         left = np.clip(
             self._side + camera.x_m * self._scale - camera.shake[0], 0, wide - camera.width - 1.001
@@ -118,7 +126,7 @@ class Backdrop:
         top = min(max(MARGIN - camera.shake[1], 0.0), 2 * MARGIN - 1.001)
         row, share = int(top), np.float32(top % 1)
         seen: Image = image[row : row + camera.height]
-        return seen * (1 - share) + image[row + 1 : row + 1 + camera.height] * share if share else seen.copy()
+        return seen * (1 - share) + image[row + 1 : row + 1 + camera.height] * share if share else seen
 
 
 def _paint(rng: np.random.Generator, low: float, high: float, strength: float = 0.3) -> Image:

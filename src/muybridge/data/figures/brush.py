@@ -128,4 +128,5 @@ def _offset_from_polygon(shape: Shape, xs: Image, ys: Image) -> tuple[Image, Ima
     assert best is not None
     best[0][inside] = 0
     best[1][inside] = 0
+    best[2][inside] = np.maximum(best[2][inside], 0.5)  # covered in full, however sharp the corners
     return best

@@ -168,7 +168,8 @@ def clip_stage(
 def story_stage(actions: Sequence[str], *, seed: int, size: tuple[int, int]) -> Stage:
     """A room in which one person does `actions` one after the other."""
     rng = np.random.default_rng((seed, crc32(b"story")))
-    person = Person(body=Body.drawn(rng), style=Style.drawn(rng), beats=(), x_m=-1.1)
+    style = replace(Style.drawn(rng), falls="forward")  # towards the middle of the picture, as it is turned
+    person = Person(body=Body.drawn(rng), style=style, beats=(), x_m=-1.1)
     names: list[str] = []
     for name in actions:
         if names and names[-1] in ON_ONES_FEET_AGAIN and name != ON_ONES_FEET_AGAIN[names[-1]]:
@@ -178,7 +179,7 @@ def story_stage(actions: Sequence[str], *, seed: int, size: tuple[int, int]) -> 
         person = replace(person, beats=(*person.beats, _next_beat(person, name, rng)))
     sat = [k for k, beat in enumerate(person.beats) if beat.action == "sit_down"]
     chairs = [_chair_under(person, k, rng) for k in sat] or [_chair_somewhere(rng)]
-    return _stage(rng, size, [person], chairs, follow=0.25, reach_m=1.5)
+    return _stage(rng, size, [person], chairs, follow=0.75, reach_m=4.0)
 
 
 def _next_beat(person: Person, action: str, rng: np.random.Generator) -> Beat:
@@ -188,7 +189,7 @@ def _next_beat(person: Person, action: str, rng: np.random.Generator) -> Beat:
     phase_s = rng.uniform(*does.seconds)
     if does.reach:
         yaw = rng.uniform(-8, 8) if x <= 0 else rng.uniform(172, 188)
-        phases = max(1, round((abs(x) + 1.1) / does.metres(person.body, person.style)))
+        phases = max(2, round((abs(x) + 1.1) / does.metres(person.body, person.style)))
     else:
         if action != "stand_up":
             low, high = FROM_THE_FRONT[0] if action != "fall" else FROM_THE_SIDE[int(x > 0)]
@@ -201,11 +202,11 @@ def _next_beat(person: Person, action: str, rng: np.random.Generator) -> Beat:
 
 def _centred(person: Person, rng: np.random.Generator) -> Person:
     """Moved so that what the body does happens about the middle of the picture, and nothing leaves it."""
-    ends = [person.joints_at(time_s) for time_s in (person.beats[0].start_s, person.beats[-1].end_s)]
-    x, _, z = (points.mean() for points in np.concatenate(ends).T)
-    return replace(
-        person, x_m=person.x_m - x + rng.uniform(-0.3, 0.3), z_m=person.z_m - z + rng.uniform(-0.3, 0.3)
-    )
+    ends = np.concatenate([person.joints_at(at) for at in (person.beats[0].start_s, person.beats[-1].end_s)])
+    x = rng.uniform(-0.3, 0.3) - ends[:, 0].mean()
+    z = rng.uniform(-0.3, 0.3) - ends[:, 2].mean()
+    z = min(z, 0.55 - ends[:, 2].max())  # no nearer, or feet leave the picture at its lower edge
+    return replace(person, x_m=person.x_m + x, z_m=person.z_m + z)
 
 
 def _chair_under(person: Person, beat: int, rng: np.random.Generator) -> Chair:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from math import sin
+from math import hypot, sin
 
 import numpy as np
 
@@ -145,15 +145,15 @@ def _body_shapes(body: Body, joints: Floats, camera: Camera) -> list[Painted]:
     shape = [_round(spots[k], 0.051 * unit) for k in trunk]
     shapes.append((sum(depth[k] for k in trunk) / 4, shape, body.shirt))
     size, first = body.stature_m * body.head, trunk[-1] + 1
-    # Hair counts as nearer than it is, so that it lies over the side of the head, and under a face that looks
-    # our way.
+    # Skull, hair over it, and the face over the hair wherever it doesn't look away from us.
     features: tuple[tuple[tuple[int, ...], float, Colour, float], ...] = (
         ((0, 1), 0.053, body.skin, 0.0),
-        ((2, 3), 0.048, body.hair, 0.011 * size),
-        ((4,), 0.011, body.skin, 0.0),
+        ((2, 3), 0.047, body.hair, 0.011 * size),
+        ((4,), 0.040, body.skin, 0.012 * size),
+        ((5,), 0.011, body.skin, 0.012 * size),
     )
-    if depth[first + 5] + depth[first + 6] > 2 * depth[J["head"]] + 0.7 * EYE * size:
-        features += (((5,), 0.0068, DARK, 0.0), ((6,), 0.0068, DARK, 0.0))
+    if depth[first + 6] + depth[first + 7] > 2 * depth[J["head"]] + 0.7 * EYE * size:
+        features += (((6,), 0.0068, DARK, 0.012 * size), ((7,), 0.0068, DARK, 0.012 * size))
     for offsets, radius, colour, nearer in features:
         index = [first + k for k in offsets]
         shape = [_round(spots[k], radius * size) for k in index]
@@ -185,19 +185,20 @@ DARK: Colour = (30, 26, 26)
 
 
 def _head_points(body: Body, joints: Floats) -> Floats:
-    """Chin, crown, two of hair, nose, two eyes."""
+    """Chin, crown, two of hair, face, nose, two eyes."""
     size = body.stature_m * body.head
     head, nose = joints[J["head"]], joints[J["nose"]]
     forward = _unit(nose - head) * size
     up = _unit(head - joints[J["neck"]]) * size
-    side = np.cross(forward, up) / size
+    side = _unit(joints[J["shoulder_r"]] - joints[J["shoulder_l"]]) * size
     eyes = head + EYE * forward + 0.008 * up
     return np.stack(
         (
             head - 0.016 * up,
             head + 0.01 * up,
             head - 0.004 * forward + 0.034 * up,
-            head - 0.03 * forward + 0.002 * up,
+            head - 0.03 * forward + 0.014 * up,
+            head + 0.018 * forward - 0.012 * up,
             nose - 0.008 * forward,
             eyes - 0.019 * side,
             eyes + 0.019 * side,
@@ -206,7 +207,7 @@ def _head_points(body: Body, joints: Floats) -> Floats:
 
 
 def _unit(vector: Floats) -> Floats:
-    return vector / max(float(np.linalg.norm(vector)), 1e-9)
+    return vector / max(hypot(*vector), 1e-9)
 
 
 def _body_shadow(joints: Floats, body: Body, camera: Camera, light: Light, mask: Image) -> None:
