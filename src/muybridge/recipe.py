@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
 
-Rate = Annotated[Fraction, Field(gt=0), PlainSerializer(str, return_type=str)]
+Rate = Annotated[Fraction, Field(gt=0), PlainSerializer(str, return_type=str, when_used="json")]
 
 
 class _Closed(BaseModel):

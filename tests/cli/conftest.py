@@ -33,11 +33,13 @@ def muybridge(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatc
     def run(*arguments: object) -> Ran:
         monkeypatch.setattr(sys, "argv", ["muybridge", *map(str, arguments)])
         capsys.readouterr()
-        with pytest.raises(SystemExit) as left:
+        code: object = 0
+        try:
             main()
-            sys.exit(0)
+        except SystemExit as left:
+            code = left.code
         said = capsys.readouterr()
-        return Ran(int(left.value.code or 0), said.out, said.err)
+        return Ran(int(str(code or 0)), said.out, said.err)
 
     return run
 

@@ -35,7 +35,9 @@ def test_json_on_stdout_is_nothing_but_json(muybridge: Run, walk: Path, film: Pa
 
 
 def test_folders_and_globs_give_their_videos(muybridge: Run, film: Path, checkpoint: Path) -> None:
-    ran = muybridge("recognize", film / "test", film / "val" / "*" / "*.mp4", "--checkpoint", checkpoint, "--json", "-")
+    ran = muybridge(
+        "recognize", film / "test", film / "val" / "*" / "*.mp4", "--checkpoint", checkpoint, "--json", "-"
+    )
     assert ran.code == 0
     assert len(ran.out.splitlines()) == 4
 
@@ -56,7 +58,9 @@ def test_a_window_gives_a_timeline_over_the_whole_video(muybridge: Run, walk: Pa
         assert whole == pytest.approx(sum(scores) / len(scores), abs=1e-5)
 
 
-def test_overlay_report_and_table_appear(muybridge: Run, walk: Path, checkpoint: Path, tmp_path: Path) -> None:
+def test_overlay_report_and_table_appear(
+    muybridge: Run, walk: Path, checkpoint: Path, tmp_path: Path
+) -> None:
     ran = muybridge(
         "recognize", walk, "--checkpoint", checkpoint, "--window", "1s", "--save", tmp_path / "out.mp4",
         "--report", tmp_path / "out.html", "--csv", tmp_path / "out.csv", "--json", tmp_path / "out.json",

@@ -49,7 +49,7 @@ def write_film(
     codec: str = "libx264",
     options: dict[str, str] | None = None,
     size: tuple[int, int] = (64, 48),
-    fps: int = 25,
+    fps: int | Fraction = 25,
     pixel_format: str = "yuv420p",
     gop: int = 12,
     b_frames: int = 0,
@@ -58,6 +58,7 @@ def write_film(
     mux: dict[str, str] | None = None,
     aspect: Fraction | None = None,
     turn: int = 0,
+    mirror: bool = False,
 ) -> Path:
     """Encode the numbers 0 to `count - 1`.
 
@@ -76,6 +77,7 @@ def write_film(
         mux: Options of the container.
         aspect: Width of a pixel over its height.
         turn: Quarter turns clockwise that a player has to make; pictures are stored turned back.
+        mirror: Tell players to swap left and right.
     """
     width, height = (size[1], size[0]) if turn % 2 else size
     with av.open(str(path), "w", options=mux or {}) as container:
@@ -83,11 +85,11 @@ def write_film(
         stream.width, stream.height, stream.pix_fmt = width, height, pixel_format
         stream.gop_size, stream.max_b_frames = gop, b_frames
         stream.options = options or {}
-        stream.time_base = stream.codec_context.time_base = Fraction(1, 1000) if ticks else Fraction(1, fps)
+        stream.time_base = stream.codec_context.time_base = Fraction(1, 1000) if ticks else 1 / Fraction(fps)
         if aspect is not None:
             stream.codec_context.sample_aspect_ratio = aspect
-        if turn:
-            stream.set_display_rotation(-90 * turn)
+        if turn or mirror:
+            stream.set_display_rotation(-90 * turn, hflip=mirror)
         for number in range(count):
             picture = np.rot90(numbered_picture(number, size), turn)  # counterclockwise, to be turned back
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
@@ -105,10 +107,39 @@ def decode_in_order(path: Path) -> NDArray[np.uint8]:
     return np.stack(frames).transpose(0, 3, 1, 2)
 
 
-def _mux(container: Any, packets: list[Any], shift: int, fps: int) -> None:
+def add_sound(film: Path, target: Path) -> Path:
+    """The film with a second of silence beside it (AAC)."""
+    with av.open(str(film)) as source, av.open(str(target), "w") as container:
+        old = source.streams.video[0]
+        new = container.add_stream_from_template(old)
+        _encode_silence(container)
+        for packet in source.demux(old):
+            if packet.dts is not None:
+                packet.stream = new
+                container.mux(packet)
+    return target
+
+
+def write_sound(path: Path) -> Path:
+    """A second of silence and no picture (AAC)."""
+    with av.open(str(path), "w") as container:
+        _encode_silence(container)
+    return path
+
+
+def _encode_silence(container: Any) -> None:
+    sound = container.add_stream("aac", rate=44100)
+    for number in range(43):
+        silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
+        silence.sample_rate, silence.pts = 44100, 1024 * number
+        container.mux(sound.encode(silence))
+    container.mux(sound.encode(None))
+
+
+def _mux(container: Any, packets: list[Any], shift: int, fps: int | Fraction) -> None:
     for packet in packets:
         if shift:
-            ticks = round(Fraction(shift, fps) / packet.time_base)
+            ticks = round(Fraction(shift) / fps / packet.time_base)
             packet.pts += ticks
             packet.dts += ticks
         container.mux(packet)

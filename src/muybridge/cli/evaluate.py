@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as json_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -66,7 +66,7 @@ def measure(
     model = loaded.model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     with console.progress(f"testing on {name}") as step:
         measured = evaluate(model, test_set, progress=step)
-    facts = {
+    facts: dict[str, Any] = {
         "split": name,
         "clips": test_set.clips,
         "crops": test_set.crops,

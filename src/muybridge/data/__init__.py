@@ -1,0 +1,1 @@
+"""Data sets: labelled videos on disk as clips for a network, and a film of our own."""

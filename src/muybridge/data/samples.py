@@ -132,7 +132,8 @@ def read_samples(data: str | Path) -> Samples:
             f"{data}: no videos in it; looked for {', '.join(VIDEO_SUFFIXES)} and folders of numbered images "
             "in a folder per class (DATA/label/*.mp4, or DATA/train/label/*.mp4)"
         )
-    return Samples(*(tuple(found.get(name, ())) for name in ("train", "val", "test")))
+    train, val, test = (tuple(found.get(name, ())) for name in ("train", "val", "test"))
+    return Samples(train, val, test)
 
 
 def _read_folder(data: Path) -> dict[str, list[Sample]]:
@@ -289,8 +290,8 @@ def training_samples(
         train = tuple(s for s in pool if s.group not in val_groups)
         samples = replace(samples, train=train, val=tuple(s for s in pool if s.group in val_groups))
     elif not samples.val:
-        train, val, notes = split_by_group(samples.train, val_fraction, seed)
-        samples = replace(samples, train=tuple(train), val=tuple(val), notes=(*samples.notes, *notes))
+        kept, held, notes = split_by_group(samples.train, val_fraction, seed)
+        samples = replace(samples, train=tuple(kept), val=tuple(held), notes=(*samples.notes, *notes))
     learnt = Counter(sample.label for sample in samples.train)
     for name in ("val", "test"):
         alone = Counter(s.label for s in samples.splits.get(name, ()) if s.label not in learnt)
@@ -329,5 +330,7 @@ def select(samples: Samples, split: str | None, groups: Iterable[str] = ()) -> t
         shown = ", ".join(known[:8]) + (", ..." if len(known) > 8 else "")
         raise ValueError(f"no group {sorted(unknown)[0]!r}; there are {shown}")
     if groups:
-        return f"{name} of {', '.join(sorted(groups, key=natural))}", tuple(s for s in chosen if s.group in groups)
+        return f"{name} of {', '.join(sorted(groups, key=natural))}", tuple(
+            s for s in chosen if s.group in groups
+        )
     return name, chosen

@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch import Trainer
-from lightning.pytorch.plugins.environments import LightningEnvironment
 from torch import nn
 
 from muybridge.data.clips import ClipDataset
 from muybridge.engine.diary import Diary, Watch, hush, say
 from muybridge.engine.module import Row, TrainingModule
+from muybridge.models import ClipModel
 from muybridge.recipe import DataRecipe, TrainRecipe
 from muybridge.tasks import Task
 from muybridge.types import VideoError
@@ -219,7 +220,7 @@ def _frozen(model: nn.Module, freeze: bool) -> Iterator[None]:
     if not freeze:
         yield
         return
-    if not hasattr(model, "backbone_parameters"):
+    if not isinstance(model, ClipModel):
         raise ValueError(f"train.freeze_backbone: {type(model).__name__} doesn't say what its backbone is")
     frozen = [p for p in model.backbone_parameters() if p.requires_grad]
     try:

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 from muybridge.data.clips import ClipDataset
 from muybridge.data.loading import Batch, make_loader
 from muybridge.engine.optim import Plateau, base_rate, make_optimizer, rate_factor
+from muybridge.models import ClipModel
 from muybridge.recipe import DataRecipe, TrainRecipe
 from muybridge.tasks import Task
 
@@ -112,11 +113,8 @@ class TrainingModule(LightningModule):
 
         Lightning's own hook for this is left out in the first epoch after a resume.
         """
-        seed = int(
-            np.random.SeedSequence((self.recipe.seed, self.current_epoch, self.global_rank)).generate_state(
-                1
-            )[0]
-        )
+        entropy = (self.recipe.seed, self.current_epoch, self.global_rank)
+        seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
         random.seed(seed)
         np.random.seed(seed)
         torch.manual_seed(seed)
@@ -126,8 +124,8 @@ class TrainingModule(LightningModule):
     def set_modes(self) -> None:
         """Training mode; with a frozen backbone the classifier's alone, so that batch norm stays as it was."""
         self.model.train(not self.recipe.freeze_backbone)
-        if self.recipe.freeze_backbone:
-            self.model.head.train()  # type: ignore[operator, union-attr]
+        if self.recipe.freeze_backbone and isinstance(self.model, ClipModel):
+            self.model.head.train()
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Begin the epoch with its first batch; set the rate of this step."""
@@ -223,7 +221,7 @@ class TrainingModule(LightningModule):
 
     def _sum(self, values: Tensor) -> Tensor:
         device = self.trainer.strategy.root_device
-        return self.trainer.strategy.reduce(values.to(device), reduce_op="sum").cpu()  # type: ignore[union-attr]
+        return self.trainer.strategy.reduce(values.to(device), reduce_op="sum").cpu()
 
     def _gather_broken(self) -> None:
         if self.trainer.world_size > 1:

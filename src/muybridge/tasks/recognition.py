@@ -60,7 +60,7 @@ class RecognitionTask:
         b, v = clips.shape[:2]
         views = clips.flatten(0, 1)
         probabilities = torch.cat(
-            [model(part).float().softmax(dim=1) for part in views.split(self.batch_views)]
+            [model(part).float().softmax(dim=1) for part in torch.split(views, self.batch_views)]
         )
         return probabilities.view(b, v, -1).mean(dim=1)
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+READABLE = frozenset({"mpeg4", "vp8", "vp9"})  # codecs whose packets don't each show a picture, and say so
 _VOP = b"\x00\x00\x01\xb6"
 _UNIT_BYTES = 4096  # enough for any message before the recovery point
 _EMPTY_VOP_BYTES = 12  # a "not coded" picture is a bare header; a coded one is never as small
 
 
 def shows_picture(codec: str, packet: Any) -> bool | None:
-    """Whether a packet makes the decoder give exactly one picture. None: only decoding tells."""
+    """Whether a packet of a `READABLE` codec gives exactly one picture, or none. None: only decoding tells."""
     if codec == "mpeg4":
         return True if packet.size > _EMPTY_VOP_BYTES and bytes(packet).count(_VOP) == 1 else None
     if codec == "vp8":

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import av.error
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from torch import Tensor
 
 from muybridge.video.opening import check_pixels, refusal
 from muybridge.video.packet_index import Ints
-from muybridge.video.pixels import Geometry, Pixels
+from muybridge.video.pixels import Geometry, geometry_of
 
 _IMAGES = {".jpg", ".jpeg", ".png", ".webp", ".bmp"}
 _NUMBERED = re.compile(r"^(.*?)(\d+)$")
@@ -48,12 +49,13 @@ class _Stills:
     def pictures(self, wanted: Ints, *, alone: bool = False) -> Generator[tuple[int, Any], None, None]:
         """Frames by number."""
         for number in wanted.tolist():
-            yield number, av.VideoFrame.from_ndarray(self._pixels(number), format="rgb24")
+            yield number, self._picture(number)
 
     def close(self) -> None:
         """Nothing is open."""
 
-    def _pixels(self, number: int) -> Pixels:
+    def _picture(self, number: int) -> Any:
+        """One frame as PyAV's decoders give it."""
         raise NotImplementedError
 
 
@@ -85,33 +87,28 @@ class FolderFilm(_Stills):
     def geometry(self) -> Geometry:
         """Shape of the first image."""
         if self._geometry is None:
-            self._pixels(0)
+            self._picture(0)
         assert self._geometry is not None
         return self._geometry
 
-    def _pixels(self, number: int) -> Pixels:
-        from torchvision.io import ImageReadMode, decode_image
-
+    def _picture(self, number: int) -> Any:
         file = self._files[number]
         try:
-            image = decode_image(str(file), mode=ImageReadMode.RGB)
-        except (RuntimeError, OSError) as error:
-            why = str(error).splitlines()[0] if str(error) else "damaged"
-            raise refusal(
-                str(file), f"cannot be decoded as an image ({why})", "copy it again or remove it"
-            ) from None
-        height, width = image.shape[1:]
-        check_pixels(str(file), width, height, self._max_pixels)
-        if self._geometry is None:
-            self._geometry = Geometry(width, height)
-        if (width, height) != (self._geometry.width, self._geometry.height):
+            with av.open(f"file:{file}", options={"max_pixels": str(self._max_pixels)}) as container:
+                frame = next(container.decode(video=0))
+        except (av.error.FFmpegError, OSError, ValueError, IndexError, StopIteration):
+            raise refusal(str(file), "cannot be decoded as an image", "copy it again or remove it") from None
+        geometry = geometry_of(frame, None)
+        check_pixels(str(file), *geometry.shown, self._max_pixels)
+        self._geometry = self._geometry or geometry
+        if geometry.shown != self._geometry.shown:
+            sizes = [f"{width}x{height}" for width, height in (geometry.shown, self._geometry.shown)]
             raise refusal(
                 str(file),
-                f"is {width}x{height}, the frames before are {self._geometry.width}x{self._geometry.height}",
+                f"is {sizes[0]}, the frames before are {sizes[1]}",
                 "the frames of a folder must all have one size",
             )
-        pixels: Pixels = image.permute(1, 2, 0).contiguous().numpy()
-        return pixels
+        return frame
 
 
 class TensorFilm(_Stills):
@@ -134,8 +131,9 @@ class TensorFilm(_Stills):
         """Shape of the frames."""
         return Geometry(self._frames.shape[3], self._frames.shape[2])
 
-    def _pixels(self, number: int) -> Pixels:
-        return self._frames[number].permute(1, 2, 0).contiguous().numpy()
+    def _picture(self, number: int) -> Any:
+        pixels = self._frames[number].permute(1, 2, 0).contiguous().numpy()
+        return av.VideoFrame.from_ndarray(pixels, format="rgb24")
 
 
 def _numbered_images(folder: Path) -> list[Path]:

@@ -18,7 +18,7 @@ import av.error
 import numpy as np
 from numpy.typing import NDArray
 
-from muybridge.video.bitstream import is_clean_start, shows_picture
+from muybridge.video.bitstream import READABLE, is_clean_start, shows_picture
 from muybridge.video.opening import cut_short, open_video, refusal
 
 Ints = NDArray[np.int64]
@@ -110,62 +110,60 @@ def packet_row(packet: Any) -> tuple[int, int, int, int, int]:
 
 
 class _Packets:
-    """Rows gathered during the pass, and what they tell."""
+    """What is gathered during the pass; kept lean, as a dataset is opened many thousand times."""
 
     def __init__(self, stream: Any, path: Path, max_pixels: int, max_duration_s: float) -> None:
-        self.stream, self.path, self.max_pixels, self.max_duration_s = (
-            stream,
-            path,
-            max_pixels,
-            max_duration_s,
-        )
+        self.stream, self.path = stream, path
+        self.max_pixels, self.max_duration_s = max_pixels, max_duration_s
         self.codec = stream.codec_context.codec.canonical_name
         self.extradata = stream.codec_context.extradata or b""
         self.rows: list[tuple[int, int, int, int, int]] = []
-        self.shown: list[bool] = []
-        self.clean: list[bool] = []
+        self.clean: list[int] = []
+        self.hidden: list[int] = []
         self.kept: list[Any] = []
         self.kept_bytes = 0
-        self.certain = self.codec in _ONE_TO_ONE and stream.codec_context.field_order <= 1
-        if stream.container.format.name == "avi" and self.codec not in _NEVER_REORDERED:
-            self.certain = (
-                False  # AVI stores no order of showing; what FFmpeg guesses is wrong for packed MPEG-4
-            )
         self.packed = False  # MPEG-4 with two pictures in a packet: the decoder rearranges them itself
-        self.first_ticks: int | None = None
-        self.limit_ticks = max_duration_s / stream.time_base if stream.time_base else float("inf")
+        # AVI stores no order of showing, and what FFmpeg guesses is wrong for packed MPEG-4. A packet of an interlaced
+        # film may be half a picture.
+        in_order = stream.container.format.name != "avi" or self.codec in _NEVER_REORDERED
+        self.certain = self.codec in _ONE_TO_ONE and in_order and stream.codec_context.field_order <= 1
 
     def add(self, packet: Any) -> None:
-        row = packet_row(packet)
-        self.rows.append(row)
-        ticks = row[0] if row[0] != NO_TIME else row[1]
-        if ticks != NO_TIME:
-            if self.first_ticks is None:
-                self.first_ticks = ticks
-            elif ticks - self.first_ticks > self.limit_ticks:
-                self.too_long(float((ticks - self.first_ticks) * self.stream.time_base))
-        shown = shows_picture(self.codec, packet)
-        if row[0] == NO_TIME or shown is None:
-            self.certain = False
-        self.packed |= shown is None
-        self.shown.append(bool(shown) and not packet.is_discard)
-        self.clean.append(packet.is_keyframe and is_clean_start(self.codec, self.extradata, packet))
-        if self.kept_bytes >= 0:
-            self.kept_bytes += row[3] + 512
+        number = len(self.rows)
+        self.rows.append(packet_row(packet))
+        if packet.is_keyframe and is_clean_start(self.codec, self.extradata, packet):
+            self.clean.append(number)
+        if packet.is_discard:
+            self.hidden.append(number)
+        elif self.codec in READABLE:
+            shown = shows_picture(self.codec, packet)
+            self.packed |= shown is None
+            if not shown:
+                self.hidden.append(number)
+        if self.kept_bytes <= _KEEP_BYTES:
+            self.kept_bytes += packet.size + 512
             self.kept.append(packet)
-            if self.kept_bytes > _KEEP_BYTES:
-                self.kept, self.kept_bytes = [], -1
+        elif self.kept:
+            self.kept = []
+        if number % 4096 == 4095:
+            self._check_length()
 
-    def too_long(self, seconds: float) -> None:
-        raise refusal(
-            str(self.path),
-            f"too long: at least {seconds:.0f} s, the limit is {self.max_duration_s:.0f} s",
-            f"if that is meant, pass max_duration_s={max(seconds, self.max_duration_s) * 2:.0f}",
-        )
+    def _check_length(self) -> None:
+        stamps = [row[0] if row[0] != NO_TIME else row[1] for row in self.rows[:1] + self.rows[-1:]]
+        if NO_TIME not in stamps:
+            self._refuse_if_longer(float((stamps[1] - stamps[0]) * self.stream.time_base))
+
+    def _refuse_if_longer(self, seconds: float) -> None:
+        if seconds > self.max_duration_s:
+            raise refusal(
+                str(self.path),
+                f"too long: {seconds:.0f} s or more, the limit is {self.max_duration_s:.0f} s",
+                f"if that is meant, pass max_duration_s={2 * seconds:.0f}",
+            )
 
     def finish(self, container: Any) -> tuple[PacketIndex, list[Any]]:
         rows = np.array(self.rows, dtype=np.int64)
-        clean = np.array(self.clean)
+        clean = np.array(self.clean, dtype=np.int64)
         order, position = self._order_by_time(rows, clean)
         if order is None:
             order, position = self._order_by_decoding(rows)
@@ -178,8 +176,7 @@ class _Packets:
         times = np.arange(len(order)) / float(fps) if ticks is None else (ticks - ticks[0]) * float(tb)
         last = float(rows[order[-1], 4] * tb)
         duration = float(len(order) / fps) if even else float(times[-1]) + (last or float(1 / fps))
-        if duration > self.max_duration_s:
-            self.too_long(duration)
+        self._refuse_if_longer(duration)
         index = PacketIndex(
             packets=rows[:, :4],
             order=order,
@@ -193,12 +190,15 @@ class _Packets:
         )
         return index, self.kept
 
-    def _order_by_time(self, rows: Ints, clean: NDArray[np.bool_]) -> tuple[Ints | None, Ints]:
+    def _order_by_time(self, rows: Ints, clean: Ints) -> tuple[Ints | None, Ints]:
         pts = rows[:, 0]
-        shown = np.flatnonzero(self.shown)
-        if not self.certain or not clean[0] or len(np.unique(pts[shown])) < len(shown):
+        shown = np.delete(np.arange(len(rows)), self.hidden)
+        stamps = pts[shown]
+        if not self.certain or self.packed or self.clean[:1] != [0] or NO_TIME in stamps:
             return None, pts
-        if len(shown) and pts[shown].min() < pts[0] and pts[0] >= 0 and self.shown[0]:
+        if len(np.unique(stamps)) < len(stamps):
+            return None, pts
+        if 0 not in self.hidden and stamps.min() < pts[0]:
             return None, pts  # frames that lead the very first key frame may or may not be decodable
         return shown[np.argsort(pts[shown], kind="stable")], pts
 
@@ -249,14 +249,15 @@ def _rate(ticks: Ints | None, tb: Fraction, declared: list[Fraction]) -> tuple[F
     return mean.limit_denominator(100_000), False
 
 
-def _starts(order: Ints, position: Ints, clean: NDArray[np.bool_]) -> Ints:
+def _starts(order: Ints, position: Ints, keys: Ints) -> Ints:
     """For each frame the last clean key frame that comes no later than it, both in the file and on the
     screen.
 
     The second condition is for open groups of pictures: frames that follow a key frame in the file and
     precede it on the screen lean on the group before.
     """
-    keys = np.flatnonzero(clean)
+    if len(keys) == 0:
+        return np.zeros_like(order)
     at = np.searchsorted(keys, order, side="right") - 1
     while True:
         early = (at >= 0) & (position[keys[np.maximum(at, 0)]] > position[order])

@@ -1,0 +1,145 @@
+"""`muybridge train` and `test`, as a person types them, on a film small enough to wait for."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from muybridge.checkpoints import load_model
+
+Run = Callable[..., Any]
+QUICK = [
+    "model.options.width=4", "clip.frames=4", "clip.size=32", "clip.test_clips=1", "data.num_workers=0",
+    "data.batch_size=4",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained(film: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output folder of a run of two epochs."""
+    from muybridge.cli.train import run_training
+    from muybridge.recipe import load_recipe
+
+    out = tmp_path_factory.mktemp("runs") / "first"
+    run_training(film, load_recipe("scratch", [*QUICK, "train.epochs=2"]), out, devices="1")
+    return out
+
+
+def test_a_run_leaves_a_model_that_describes_itself_and_its_pictures(trained: Path, film: Path) -> None:
+    names = {p.name for p in trained.iterdir()}
+    assert {
+        "model.safetensors",
+        "curve.png",
+        "confusion.png",
+        "metrics.csv",
+        "recipe.json",
+        "tensorboard",
+    } <= names
+    loaded = load_model(trained)
+    assert loaded.labels == ("fall", "walk")
+    assert (loaded.clip.frames, loaded.clip.size) == (4, 32)
+    assert loaded.facts["data"] == str(film)
+    assert loaded.facts["measured"]["on"] == "test"
+    for picture in ("curve.png", "confusion.png"):
+        assert (trained / picture).read_bytes().startswith(b"\x89PNG")
+
+
+def test_test_says_views_cost_and_a_row_per_class(
+    muybridge: Run, trained: Path, film: Path, tmp_path: Path
+) -> None:
+    ran = muybridge(
+        "test",
+        film,
+        "--checkpoint",
+        trained / "model.safetensors",
+        "--clips",
+        2,
+        "--crops",
+        3,
+        "--out",
+        tmp_path / "t",
+    )
+    assert ran.code == 0
+    assert "6 views each (2 clips x 3 crops)" in ran.out
+    assert "GFLOPs" in ran.out
+    assert "M parameters" in ran.out
+    for label in ("fall", "walk"):
+        assert any(line.startswith(label) for line in ran.out.splitlines())
+    assert sorted(p.name for p in (tmp_path / "t").iterdir()) == ["confusion.png", "result.json"]
+
+
+def test_test_as_json_adds_up(muybridge: Run, trained: Path, film: Path) -> None:
+    ran = muybridge("test", film, "--checkpoint", trained, "--split", "all", "--json")
+    told = json.loads(ran.out)
+    confusion = told["confusion"]
+    assert sum(map(sum, confusion)) == told["videos"] == 12
+    assert told["top1"] == pytest.approx((confusion[0][0] + confusion[1][1]) / 12)
+    assert [sum(row) for row in confusion] == [6, 6]
+
+
+def test_resume_goes_on_with_the_runs_own_recipe(
+    muybridge: Run, trained: Path, film: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(trained, copy)
+    ran = muybridge("train", film, "--resume", copy, "train.epochs=3")
+    assert ran.code == 0, ran.err
+    rows = (copy / "metrics.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in rows] == ["epoch", "1", "2", "3"]
+    assert load_model(copy).clip.frames == 4
+
+
+def test_fine_tuning_replaces_the_classifier(
+    muybridge: Run, trained: Path, film: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "three"
+    for number, label in enumerate(("left", "middle", "right")):
+        (data / label).mkdir(parents=True)
+        for i, source in enumerate(sorted((film / "train" / "walk").iterdir())[:2]):
+            shutil.copy(source, data / label / f"take{number}{i}.mp4")
+    ran = muybridge(
+        "train", data, "--start", trained / "model.safetensors", "--out", tmp_path / "tuned", "--freeze-backbone",
+        "train.epochs=1", "data.num_workers=0", "data.val_fraction=0.5",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    before, after = load_model(trained), load_model(tmp_path / "tuned")
+    assert after.labels == ("left", "middle", "right")
+    assert after.clip == before.clip
+    old, new = before.model.state_dict(), after.model.state_dict()
+    same = {key for key in old if old[key].shape == new[key].shape and bool((old[key] == new[key]).all())}
+    assert set(old) - same == {"head.linear.weight", "head.linear.bias"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["{tmp}/absent"], "no such folder or list"),
+        (["{film}/test/walk"], "no videos"),
+        (["{film}", "--model", "tiny4d"], "did you mean tiny3d"),
+        (["{film}", "train.lrr=1"], "did you mean train.lr"),
+        (["{film}", "--recipe", "scrach"], "did you mean scratch"),
+        (["{film}", "--start", "{tmp}/absent.safetensors"], "no such file"),
+        (["{film}", "--resume", "{tmp}/absent"], "recipe"),
+        (["{film}", "--model", "tiny3d", "--start", "x.safetensors"], "brings its own model"),
+        (["{film}", "--out", "{film}"], "exists already"),
+    ],
+)
+def test_a_slip_is_one_line_and_leaves_nothing(
+    arguments: list[str],
+    words: str,
+    muybridge: Run,
+    film: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = muybridge("train", *[a.format(film=film, tmp=tmp_path) for a in arguments])
+    assert ran.code == 2
+    assert words in ran.err
+    assert len(ran.err.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
