@@ -3,8 +3,8 @@
     pip install -e .[benchmark]     # torchcodec also needs FFmpeg's shared libraries on the machine
     python benchmarks/reading.py /path/to/video.mp4
 
-What is measured is CPU time of the process, one decoder thread each, so that a busy machine does not disturb it much. The
-contenders take turns in random order, every round opens the file anew (but for the sliding window), and each must hand
+What is measured is CPU time of the process, one decoder thread each, so that a busy machine does not disturb it much.
+The contenders take turns in random order, every round opens the file anew (but for the sliding window), and each must hand
 over the same picture: short side 256, centre crop 224, uint8 RGB. decord and torchcodec may do so in the layout that
 costs them nothing; ours is a contiguous (t, c, h, w). Stored pixels are taken as they are, since decord can't do
 otherwise. The file's short side should be 256, or decord would have to be given a resize of somebody else's.
@@ -153,9 +153,8 @@ def compare_sliding(path: Path, rounds: int, rng: random.Random) -> None:
     with Video(path) as video:
         seconds, count = video.meta.duration_s, len(video)
     clips = [list(range(s, s + SPAN, STRIDE)) for s in range(0, count - SPAN + 1, FRAMES)]
-    part = clips[len(clips) // 2 :][
-        :12
-    ]  # the others read these from the middle of the file, scaled to all of them
+    # The others read a part that begins and ends at about the same place between two key frames, scaled to all clips.
+    part = clips[len(clips) // 2 :][:28]
     scale = len(clips) / len(part)
     print(
         f"\nsliding window {FRAMES}x{STRIDE} every {FRAMES} frames over {seconds / 60:.1f} minutes: {len(clips)} clips"
@@ -182,7 +181,7 @@ def compare_sliding(path: Path, rounds: int, rng: random.Random) -> None:
 
 def compare_memory(lengths: dict[float, Path]) -> None:
     print(
-        "\npeak memory of the sliding window, MB above import (each in its own process; decord and torchcodec: 12 clips)"
+        "\npeak memory of the sliding window, MB above import (own processes; decord and torchcodec read 12 clips)"
     )
     for who in SLIDING:
         peaks = []

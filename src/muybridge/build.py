@@ -110,7 +110,7 @@ def build_model(recipe: Recipe, labels: Sequence[str], *, start: Path | None = N
 
 
 def _clip(recipe: Recipe, clip: ClipSpec) -> ClipSpec:
-    changes = {name: value for name, value in recipe.clip.model_dump().items() if value is not None}
+    changes = {name: value for name, value in recipe.clip if value is not None}
     if "size" in changes and "short_side" not in changes:
         # The field's ratio of resized side to crop (256 to 224) goes with a new crop.
         changes["short_side"] = round(changes["size"] * clip.short_side / clip.size)

@@ -103,7 +103,7 @@ class Recognizer:
             for (start_s, end_s), row in zip(spans, scores.tolist(), strict=False)
         )
         return Recognition(
-            name=video.name,
+            name=video.source.name if video.source else video.name,
             source=video.source,
             labels=self.labels,
             scores=tuple(scores.mean(axis=0).tolist()),
@@ -111,7 +111,7 @@ class Recognizer:
             duration_s=meta.duration_s,
             views=len(indices) * (crops or self.clip.test_crops),
             model=self.name,
-            facts={"clip": _describe(self.clip)},
+            facts={"clip": self.clip.describe()},
         )
 
     def _scores(
@@ -139,7 +139,7 @@ class Recognizer:
 
     def __repr__(self) -> str:
         return (
-            f"<Recognizer {self.name}, {len(self.labels)} labels, {_describe(self.clip)}, on {self.device}>"
+            f"<Recognizer {self.name}, {len(self.labels)} labels, {self.clip.describe()}, on {self.device}>"
         )
 
 
@@ -155,8 +155,3 @@ def load(path: str | Path, *, device: str | torch.device | None = None) -> Recog
     """
     return Recognizer(load_model(path), device=device)
 
-
-def _describe(clip: ClipSpec) -> str:
-    rate = f" at {clip.fps} fps" if clip.fps else ""
-    spacing = "one per segment" if clip.sampling == "segments" else f"every {clip.stride}."
-    return f"{clip.frames} frames, {spacing}{rate}, {clip.size} px"

@@ -15,9 +15,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-Rate = Annotated[Fraction, Field(gt=0), PlainSerializer(str, return_type=str, when_used="json")]
+Rate = Annotated[Fraction, Field(gt=0)]
 
 
 class _Closed(BaseModel):

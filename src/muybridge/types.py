@@ -70,6 +70,14 @@ class ClipSpec:
         """Clips times crops: how often a video goes through the network at test time."""
         return self.test_clips * self.test_crops
 
+    def describe(self) -> str:
+        """A few words for people, such as `16 frames, stride 2 at 15 fps, 112 px`."""
+        if self.sampling == "segments":
+            spacing = "one of each segment"
+        else:
+            spacing = f"stride {self.stride}" + (f" at {float(self.fps):g} fps" if self.fps else "")
+        return f"{self.frames} frames, {spacing}, {self.size} px"
+
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; `fps` becomes a string such as `30000/1001`."""
         return asdict(self) | {"fps": None if self.fps is None else str(self.fps)}

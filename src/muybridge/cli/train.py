@@ -185,12 +185,10 @@ def _facts(
 
 
 def _announce(plan: Training, out: Path) -> None:
-    clip, samples = plan.built.clip, plan.samples
+    samples = plan.samples
     counts = ", ".join(f"{len(found)} {name}" for name, found in samples.splits.items())
     console.say(f"{plan.built.name}: {len(samples.labels)} classes, {counts} videos, into {out}")
-    rate = f" at {float(clip.fps):g} fps" if clip.fps else ""
-    spread = "over the video" if clip.sampling == "segments" else f"every {clip.stride}.{rate}"
-    console.say(f"clips of {clip.frames} frames, {spread}, {clip.size} px")
+    console.say(f"clips of {plan.built.clip.describe()}")
     for note in samples.notes:
         console.say(f"note: {note}")
 
