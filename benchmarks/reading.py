@@ -3,11 +3,11 @@
     pip install -e .[benchmark]     # torchcodec also needs FFmpeg's shared libraries on the machine
     python benchmarks/reading.py /path/to/video.mp4
 
-What is measured is CPU time of the process, one decoder thread each, so that a busy machine does not disturb it much.
-The contenders take turns in random order, every round opens the file anew (but for the sliding window), and each must hand
-over the same picture: short side 256, centre crop 224, uint8 RGB. decord and torchcodec may do so in the layout that
-costs them nothing; ours is a contiguous (t, c, h, w). Stored pixels are taken as they are, since decord can't do
-otherwise. The file's short side should be 256, or decord would have to be given a resize of somebody else's.
+What is measured is CPU time of the process, one decoder thread each, so that a busy machine does not disturb
+it much. The contenders take turns in random order, every round opens the file anew (but for the sliding window),
+and each must hand over the same picture: short side 256, centre crop 224, uint8 RGB. decord and torchcodec may do
+so in the layout that costs them nothing; ours is a contiguous (t, c, h, w). Stored pixels are taken as they are,
+since decord can't do otherwise. The file's short side should be 256, or decord would need somebody else's resize.
 """
 
 from __future__ import annotations

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command line does; see muybridge.cli
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:

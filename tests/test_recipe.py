@@ -20,6 +20,10 @@ def test_values_are_set_by_their_path() -> None:
     assert recipe.train.step_epochs == (20, 40)
 
 
+def test_a_precision_may_be_written_as_a_number() -> None:
+    assert load_recipe(None, ["train.precision=32"]).train.precision == "32"
+
+
 def test_the_command_line_wins_over_the_file(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     file.write_text("[train]\nlr = 0.5\nepochs = 3\n")

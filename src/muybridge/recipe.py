@@ -15,7 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 Rate = Annotated[Fraction, Field(gt=0)]
 
@@ -68,7 +68,7 @@ class DataRecipe(_Closed):
     val_fraction: float = Field(0.2, gt=0, lt=1, description="share held out where DATA brings no split")
     val_groups: tuple[str, ...] = Field((), description="groups (third column of a list) held out instead")
     batch_size: int = Field(8, ge=1, description="clips per step and device")
-    num_workers: int = Field(2, ge=0, description="loader processes per device")
+    num_workers: int = Field(1, ge=0, description="loader processes per device")
     clips_per_video: int = Field(1, ge=1, description="random clips taken of each video in an epoch")
 
 
@@ -92,7 +92,7 @@ class TrainRecipe(_Closed):
     warmup_epochs: float = Field(0.0, ge=0)
     clip_norm: float = Field(40.0, ge=0, description="largest gradient norm; 0: no clipping")
     accumulate: int = Field(1, ge=1, description="batches per optimiser step")
-    precision: Literal["32", "16-mixed", "bf16-mixed"] = "32"
+    precision: Annotated[Literal["32", "16-mixed", "bf16-mixed"], BeforeValidator(str)] = "32"
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     balance: bool = Field(False, description="weigh classes by their inverse frequency in the loss")
     freeze_backbone: bool = Field(False, description="train the classifier alone, on frozen features")

@@ -354,18 +354,27 @@ def test_closing_and_reopening(film: Any, films: Any) -> None:
     assert repr(video).endswith("40 frames, 25 fps)")
 
 
-def test_read_in_loader_workers(film: Any, films: Any) -> None:
-    class Frames(torch.utils.data.Dataset[torch.Tensor]):
-        video = Video(film("open_gop.mp4"))
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+def test_read_in_loader_workers(start: str, film: Any, films: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("muybridge.video.packet_index._KEEP_BYTES", 1000)  # so that the file is really read
+    video = Video(film("open_gop.mp4"))
+    numbers = [5 * n % 40 for n in range(16)]
+    loader = torch.utils.data.DataLoader(
+        _OneFrameEach(video, numbers), num_workers=2, multiprocessing_context=start
+    )
+    assert [films.read_number(batch[0]) for batch in loader] == numbers
+    assert films.read_numbers(video.frames([7])) == [7]
 
-        def __len__(self) -> int:
-            return 8
 
-        def __getitem__(self, number: int) -> torch.Tensor:
-            return self.video.frames([5 * number])[0]
+class _OneFrameEach(torch.utils.data.Dataset[torch.Tensor]):
+    def __init__(self, video: Video, numbers: list[int]) -> None:
+        self.video, self.numbers = video, numbers
 
-    loader = torch.utils.data.DataLoader(Frames(), num_workers=2, multiprocessing_context="fork")
-    assert [films.read_number(batch[0]) for batch in loader] == [5 * n for n in range(8)]
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, place: int) -> torch.Tensor:
+        return self.video.frames([self.numbers[place]])[0]
 
 
 @pytest.mark.parametrize("pattern", ["img_{:05d}.png", "{}.png", "frame-{:03d}.jpg"])

@@ -15,6 +15,10 @@ import typer
 from muybridge.cli import console, demo, evaluate, inspect, recognize, train
 from muybridge.types import VideoError, WeightsError
 
+# OpenMP's threads spin while they wait for each other, which makes two of them several times slower than one on a
+# machine that does anything else. Read once, when torch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 app = typer.Typer(
     name="muybridge",
     help="What happens in a video, when, and who does it where.",

@@ -106,7 +106,12 @@ def make_loader(
     world_size: int = 1,
     pin_memory: bool = False,
 ) -> DataLoader[Batch]:
-    """A loader of even batches (see `EvenBatches`), whose workers live as long as it does."""
+    """A loader of even batches (see `EvenBatches`), whose workers live as long as it does.
+
+    On two cores one worker is enough: a clip of a small film costs 7 ms of decoding and changing, a training step of
+    eight clips 350 ms, and epochs with 0, 1 and 2 workers took 20.7, 21.2 and 22.1 s of CPU time (tiny3d, 140 films).
+    A GPU wants as many as it can get.
+    """
     batches = EvenBatches(
         len(dataset),  # type: ignore[arg-type]
         batch_size,

@@ -33,7 +33,7 @@ def hush() -> None:
     """Keep Lightning's tips and device lists from people who have not asked for Lightning."""
     for text in _CHATTER:
         warnings.filterwarnings("ignore", message=text)
-    for name in ("lightning", "lightning.pytorch", "lightning.fabric"):
+    for name in ("lightning", "lightning.pytorch", "lightning.fabric", "torch.multiprocessing.spawn"):
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
@@ -137,7 +137,7 @@ class Watch(Callback):
             console=Console(stderr=True), auto_refresh=False,
         )  # fmt: skip
         self._bar.start()
-        self._task = self._bar.add_task("", total=None, figures="")
+        self._task = self._bar.add_task("", total=float(trainer.max_epochs or 1), figures="")
         self._draw(trainer, module, 0)
 
     def on_train_batch_end(
@@ -148,13 +148,15 @@ class Watch(Callback):
 
     def on_validation_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
         """Tell of videos that could not be read."""
-        self._tell_broken(module)
+        self._tell_broken(trainer, module)
 
     def on_train_epoch_end(self, trainer: Trainer, module: LightningModule) -> None:
         """A line for the epoch. Comes after `Diary`, which closes it."""
         assert isinstance(module, TrainingModule)
-        self._tell_broken(module)
-        if trainer.is_global_zero and self._bar is None:
+        self._tell_broken(trainer, module)
+        if self._bar is not None:
+            self._draw(trainer, module, int(trainer.num_training_batches))
+        elif trainer.is_global_zero:
             row = module.history[-1]
             left = self._left(trainer, trainer.current_epoch + 1.0)
             say(f"epoch {int(row['epoch'])}/{trainer.max_epochs}  {describe(row)}  {left}")
@@ -172,7 +174,6 @@ class Watch(Callback):
         self._bar.update(
             self._task,
             description=f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}",
-            total=float(trainer.max_epochs or 1),
             completed=epoch,
             figures=f"{figures}  {self._left(trainer, epoch)}",
             refresh=True,
@@ -186,8 +187,11 @@ class Watch(Callback):
         left = (time.monotonic() - self._started) / done * ((trainer.max_epochs or 0) - epoch)
         return f"ETA {int(left) // 3600}:{int(left) // 60 % 60:02}:{int(left) % 60:02}"
 
-    def _tell_broken(self, module: LightningModule) -> None:
+    def _tell_broken(self, trainer: Trainer, module: LightningModule) -> None:
+        # The first process learns of the others' at the end of the epoch.
         assert isinstance(module, TrainingModule)
+        if not trainer.is_global_zero:
+            return
         for path, reason in module.broken.items():
             if path not in self._told:
                 self._told.add(path)

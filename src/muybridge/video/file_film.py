@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -50,6 +51,7 @@ class FileFilm:
             container.close()
             raise
         self._decoder: Decoder | None = self._new_decoder(opened)
+        self._process = os.getpid()
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_decoder": None, "_kept": []}
@@ -104,8 +106,10 @@ class FileFilm:
             finally:
                 decoder.close()
             return
-        if self._decoder is None:
+        if self._decoder is None or self._process != os.getpid():
+            # After a fork, parent and children would move one another's place in the same open file.
             self._decoder = self._new_decoder(None)
+            self._process = os.getpid()
         yield from self._pictures(self._decoder, wanted)
 
     def close(self) -> None:

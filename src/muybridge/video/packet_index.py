@@ -204,16 +204,17 @@ class _Packets:
 
     def _order_by_decoding(self, rows: Ints) -> tuple[Ints, Ints]:
         order = _order_of_output(self.path, max_pixels=self.max_pixels)
-        position = np.full(
-            len(rows), np.iinfo(np.int64).max
-        )  # a key frame never shown can't be placed in time
+        # A key frame that is never shown can't be placed in time, so no frame may start at it.
+        position = np.full(len(rows), np.iinfo(np.int64).max)
         position[order] = np.arange(len(order))
         return order, position
 
     def _promised(self, container: Any, frames: int, packets: int, fps: Fraction) -> str | None:
         kind = container.format.name
         if "mp4" in kind:
-            missing = len(self.stream.index_entries) - packets
+            if len(self.stream.index_entries) <= packets:
+                return None
+            missing = sum(entry.size > 0 for entry in self.stream.index_entries) - packets
             return str(frames + missing) if missing > 0 else None
         if not cut_short(self.path):
             return None
@@ -228,9 +229,8 @@ def _shown_ticks(rows: Ints, order: Ints) -> Ints | None:
     pts = rows[order, 0]
     if (pts != NO_TIME).all() and (np.diff(pts) > 0).all():
         return np.asarray(pts)
-    dts = np.sort(
-        rows[order, 1]
-    )  # without reordering information, the n-th to be decoded lends its time to the n-th shown
+    # Without a word on reordering, the n-th to be decoded lends its time to the n-th shown.
+    dts = np.sort(rows[order, 1])
     if (dts != NO_TIME).all() and (np.diff(dts) > 0).all():
         return np.asarray(dts)
     return None
@@ -250,8 +250,7 @@ def _rate(ticks: Ints | None, tb: Fraction, declared: list[Fraction]) -> tuple[F
 
 
 def _starts(order: Ints, position: Ints, keys: Ints) -> Ints:
-    """For each frame the last clean key frame that comes no later than it, both in the file and on the
-    screen.
+    """For each frame the last clean key frame that is no later than it, in the file and on the screen.
 
     The second condition is for open groups of pictures: frames that follow a key frame in the file and
     precede it on the screen lean on the group before.
@@ -267,8 +266,7 @@ def _starts(order: Ints, position: Ints, keys: Ints) -> Ints:
 
 
 def _order_of_output(path: Path, *, max_pixels: int) -> Ints:
-    """Numbers of the packets that give a frame, in the order in which the frames come out: by decoding
-    everything once.
+    """Numbers of the packets that give a frame, as the frames come out: found by decoding everything once.
 
     The transform and the loop filter are left out, as only the order matters here.
     """

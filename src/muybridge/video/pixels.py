@@ -105,7 +105,7 @@ class Finisher:
         top, left, rows, columns = crop or (0, 0, height, width)
         if top < 0 or left < 0 or rows < 1 or columns < 1 or top + rows > height or left + columns > width:
             raise ValueError(
-                f"crop {tuple(crop or ())} (top, left, height, width) does not fit into a picture of "
+                f"crop {crop} (top, left, height, width) does not fit into a picture of "
                 f"{height} rows and {width} columns"
             )
         self.shape = (3, rows, columns)
@@ -124,8 +124,7 @@ class Finisher:
             frame: A PyAV frame.
             out: `(3, h, w)` uint8, written to.
         """
-        # Planar RGB: the pixels come in the order of the output, and swscale is faster at it than at packed
-        # RGB.
+        # Planar RGB: its pixels come in the order of the output, and swscale makes it faster than packed RGB.
         green, blue, red = (_plane(p) for p in self._convert(self._planar, frame, "gbrp").planes)
         width = self._size[0]
         whole = width - width % _STEP

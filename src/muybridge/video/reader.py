@@ -26,7 +26,7 @@ from torch import Tensor
 from muybridge.video.file_film import FileFilm
 from muybridge.video.frame_folder import FolderFilm, TensorFilm
 from muybridge.video.packet_index import Ints
-from muybridge.video.pixels import Crop, Finisher
+from muybridge.video.pixels import Crop, Finisher, Pixels
 
 Indices = Sequence[int] | NDArray[np.integer[Any]] | Tensor
 
@@ -235,8 +235,7 @@ class Video:
     def clips(
         self, clips: Sequence[Indices], *, short_side: int | None = None, crop: Crop | None = None
     ) -> Iterator[Tensor]:
-        """Read many clips in one pass: each frame is decoded once, and forgotten after the last clip that has
-        it.
+        """Read many clips in one pass: each frame is decoded once, and forgotten after its last clip.
 
         Args:
             clips: `(n, t)` numbers of frames as for `frames`; clips may overlap and differ in length. Memory
@@ -252,8 +251,8 @@ class Video:
             return
         uses = Counter(number for clip in numbers for number in clip.tolist())
         pictures = self._film.pictures(np.array(sorted(uses), dtype=np.int64), alone=True)
-        held: dict[int, NDArray[np.uint8]] = {}
-        spare: list[NDArray[np.uint8]] = []
+        held: dict[int, Pixels] = {}
+        spare: list[Pixels] = []
         finisher: Finisher | None = None
         latest = -1
         try:
