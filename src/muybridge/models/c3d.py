@@ -70,7 +70,7 @@ class C3d(ClipModel):
         maps: Tensor = self.convs(clip)
         return maps
 
-    def forward(self, clip: Float[Tensor, "b c 16 112 112"]) -> Float[Tensor, "b k"]:
+    def forward(self, clip: Float[Tensor, "b c t h w"]) -> Float[Tensor, "b k"]:
         """Logits.
 
         Raises:

@@ -68,7 +68,9 @@ def open_video(path: Path, *, max_pixels: int) -> tuple[Any, Any]:
     """
     name = str(path)
     check_path(path)
-    options = {"max_pixels": str(max_pixels), "protocol_whitelist": "file"}
+    # FFmpeg decodes a few frames to learn their format; it needs no pixels for that.
+    probing = {"skip_idct": "all", "skip_loop_filter": "all"}
+    options = {"max_pixels": str(max_pixels), "protocol_whitelist": "file", **probing}
     try:
         # With "file:", a colon in a file's name is not taken for a protocol.
         container = av.open(f"file:{path}", options=options, metadata_errors="replace")
