@@ -154,4 +154,3 @@ def load(path: str | Path, *, device: str | torch.device | None = None) -> Recog
         WeightsError: No such file, or not a model of ours.
     """
     return Recognizer(load_model(path), device=device)
-

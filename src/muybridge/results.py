@@ -13,10 +13,13 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from muybridge.files import write_text
 from muybridge.types import Score, Window
+
+if TYPE_CHECKING:
+    from muybridge.video import Video
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) while long work goes on."""
@@ -137,9 +140,8 @@ class Recognition:
         if path.resolve() == self.source.resolve():
             raise ValueError(f"{path}: this is the source video itself; save the overlay under another name")
         from muybridge import viz
-        from muybridge.video import Video
 
-        with Video(self.source, on_error="partial") as video:
+        with _open(self.source) as video:
             return viz.annotate(
                 video, path, top=self.top(5), labels=self.labels, windows=self.windows, progress=progress
             )
@@ -153,14 +155,13 @@ class Recognition:
         progress: Progress | None,
     ) -> Path:
         from muybridge import report, viz
-        from muybridge.video import Video
 
         strip = None
         with tempfile.TemporaryDirectory() as folder:
             if overlay is None and self.source is not None:
                 overlay = self._save_overlay(Path(folder) / f"{self.source.stem}.mp4", progress)
             if self.source is not None:
-                with Video(self.source, on_error="partial") as video:
+                with _open(self.source) as video:
                     strip = viz.thumbnail_strip(video)
             facts = {
                 "video": self.name,
@@ -186,6 +187,13 @@ class Recognition:
         best = ", ".join(f"{label} {score:.0%}" for label, score in self.top(3))
         windows = f", {len(self.windows)} windows" if self.windows else ""
         return f"<Recognition of {self.name} ({self.duration_s:.1f} s{windows}): {best}>"
+
+
+def _open(source: Path) -> Video:
+    """The source once more: what was good enough for an answer is good enough for its picture."""
+    from muybridge.video import Video
+
+    return Video(source, on_error="partial", max_pixels=2**31 - 1, max_duration_s=float("inf"))
 
 
 def _ranked(labels: Sequence[str], scores: Sequence[float]) -> list[Score]:

@@ -163,6 +163,15 @@ def test_a_damaged_file_is_used_when_asked(
     assert json.loads(ran.out)["duration_s"] > 0
 
 
+def test_limits_refuse_and_can_be_raised(muybridge: Run, walk: Path, checkpoint: Path) -> None:
+    for option, limit, enough in [("--max-duration", "1s", "1h"), ("--max-pixels", "100", "4800")]:
+        refused = muybridge("recognize", walk, "--checkpoint", checkpoint, option, limit)
+        assert refused.code == 2
+        assert option in refused.err
+        assert len(refused.err.splitlines()) == 1
+        assert muybridge("recognize", walk, "--checkpoint", checkpoint, option, enough).code == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from muybridge.results import Recognition
 
 
+MARK = ".muybridge-demo"
+"""Tells a folder that an earlier demo filled, and that may be emptied."""
+STORY = ("walk", "wave", "jump", "run", "fall")
+
+
 def demo(
     out: Annotated[
         Path,
@@ -44,9 +49,6 @@ def demo(
     _farewell(out, page, model_file, result, truth, time.monotonic() - began)
 
 
-MARK = ".muybridge-demo"
-
-
 def _clear(out: Path) -> None:
     """Make the folder, and empty it if an earlier demo filled it; never anything else."""
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / MARK).exists())):
@@ -61,14 +63,14 @@ def _film(out: Path, seed: int) -> Path:
 
     console.say("1/4  filming people of our own (6 actions, 216 clips)")
     with console.progress("filming") as step:
-        return film_dataset(out / "film", seed=seed, progress=step)
+        return film_dataset(out / "film", seed=seed, progress=step, workers=2)
 
 
 def _story(out: Path, seed: int) -> tuple[Path, list[tuple[str, float, float]]]:
     from muybridge.data.figures import film_story
 
     story = out / "unseen.mp4"
-    return story, film_story(story, seed=seed + 1000)
+    return story, film_story(story, actions=STORY, seed=seed + 4, size=(360, 480))
 
 
 def _train(film: Path, out: Path, seed: int) -> Path:

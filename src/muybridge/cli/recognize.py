@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -76,6 +76,12 @@ def recognize(
         typer.Option(metavar="NAME", help="cpu, cuda, cuda:1, ...; default a GPU if there is one."),
     ] = None,
     partial: Annotated[bool, typer.Option("--partial", help="Use what a damaged file still gives.")] = False,
+    max_duration: Annotated[
+        float | None, typer.Option(parser=seconds, metavar="TIME", help="Longest video to read; default 12h.")
+    ] = None,
+    max_pixels: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Largest frame to read; default 67108864 pixels.")
+    ] = None,
 ) -> None:
     """Say what happens in videos, and with --window when.
 
@@ -97,11 +103,14 @@ def recognize(
     from muybridge.predict import load
 
     model = load(checkpoint, device=device)
+    limits = {"max_duration_s": max_duration, "max_pixels": max_pixels}
+    reading: dict[str, Any] = {name: limit for name, limit in limits.items() if limit is not None}
+    reading["on_error"] = "partial" if partial else "raise"
     lines: list[str] = []
     failed = 0
     for path, (overlay, page, sheet) in zip(paths, targets, strict=True):
         try:
-            result = _answer(model, path, window, every, clips, crops, partial)
+            result = _answer(model, path, reading, window, every, clips, crops)
             _save(result, overlay, page, sheet)
         except VideoError as error:
             console.fail(str(error))
@@ -152,21 +161,21 @@ def expand(arguments: list[str]) -> list[Path]:
 def _answer(
     model: Recognizer,
     path: Path,
+    reading: dict[str, Any],
     window: float | None,
     every: float | None,
     clips: int | None,
     crops: int | None,
-    partial: bool,
 ) -> Recognition:
-    on_error: Literal["raise", "partial"] = "partial" if partial else "raise"
-    with console.progress(path.name) as step:
+    from muybridge.video import Video
+
+    with console.progress(path.name) as step, Video(path, **reading) as video:
         return model.recognize(
-            path,
+            video,
             window_s=window,
             every_s=every,
             clips=clips,
             crops=crops,  # type: ignore[arg-type]  # checked above
-            on_error=on_error,
             progress=step,
         )
 

@@ -45,7 +45,7 @@ class FileFilm:
                 raise refusal(
                     self.name,
                     f"cut short: {len(self.index)} of {self.index.promised} frames can be read",
-                    'copy or download it again, or pass on_error="partial" to use the frames that are there',
+                    'copy or download it again, or pass on_error="partial" (--partial) to use what is there',
                 )
         except BaseException:
             container.close()
@@ -150,7 +150,7 @@ class FileFilm:
     def _undecodable(self, number: int) -> VideoError:
         hint = "copy or download it again"
         if self._on_error == "raise":
-            hint += ', or pass on_error="partial" to use what can be decoded'
+            hint += ', or pass on_error="partial" (--partial) to use what can be decoded'
         return refusal(
             self.name, f"frame {number} of {len(self.index)} cannot be decoded (the file is damaged)", hint
         )

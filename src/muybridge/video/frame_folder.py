@@ -80,7 +80,7 @@ class FolderFilm(_Stills):
             raise refusal(
                 self.name,
                 f"too long: {seconds:.0f} s, the limit is {max_duration_s:.0f} s",
-                f"if that is meant, pass max_duration_s={seconds:.0f}",
+                f"if that is meant, pass max_duration_s={seconds:.0f} (--max-duration {seconds:.0f}s)",
             )
 
     @property

@@ -126,7 +126,7 @@ def check_pixels(name: str, width: int, height: int, max_pixels: int) -> None:
         raise refusal(
             name,
             f"too large: frames of {width}x{height} pixels, the limit is {max_pixels} pixels",
-            f"if that is meant, pass max_pixels={width * height}",
+            f"if that is meant, pass max_pixels={width * height} (--max-pixels {width * height})",
         )
 
 

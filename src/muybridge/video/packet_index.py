@@ -158,7 +158,7 @@ class _Packets:
             raise refusal(
                 str(self.path),
                 f"too long: {seconds:.0f} s or more, the limit is {self.max_duration_s:.0f} s",
-                f"if that is meant, pass max_duration_s={2 * seconds:.0f}",
+                f"if that is meant, pass max_duration_s={2 * seconds:.0f} (--max-duration {2 * seconds:.0f}s)",
             )
 
     def finish(self, container: Any) -> tuple[PacketIndex, list[Any]]:
