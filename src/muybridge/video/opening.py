@@ -70,7 +70,7 @@ def open_video(path: Path, *, max_pixels: int) -> tuple[Any, Any]:
     check_path(path)
     # FFmpeg decodes a few frames to learn their format; it needs no pixels for that.
     probing = {"skip_idct": "all", "skip_loop_filter": "all"}
-    options = {"max_pixels": str(max_pixels), "protocol_whitelist": "file", **probing}
+    options = _decoder_limit(max_pixels) | {"protocol_whitelist": "file", **probing}
     try:
         # With "file:", a colon in a file's name is not taken for a protocol.
         container = av.open(f"file:{path}", options=options, metadata_errors="replace")
@@ -116,8 +116,16 @@ def _video_stream(container: Any, path: Path, max_pixels: int) -> Any:
         if other.index != stream.index:
             other.discard = av.stream.Discard.all  # the demuxer then never reads the audio's bytes
     stream.codec_context.thread_count = 1
-    stream.codec_context.options = {"max_pixels": str(max_pixels)}
+    stream.codec_context.options = _decoder_limit(max_pixels)
     return stream
+
+
+def _decoder_limit(max_pixels: int) -> dict[str, str]:
+    """FFmpeg's own limit, which bounds what a hostile header can make it allocate.
+
+    It counts coded pixels, whole blocks of them; `check_pixels` counts those of the picture.
+    """
+    return {"max_pixels": str(min(2 * max_pixels + (1 << 16), (1 << 31) - 1))}
 
 
 def check_pixels(name: str, width: int, height: int, max_pixels: int) -> None:
