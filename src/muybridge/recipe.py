@@ -52,6 +52,9 @@ class AugmentRecipe(_Closed):
     """Random changes of training clips."""
 
     scale: tuple[float, float] = Field((1.0, 1.25), description="short side, as multiples of clip.short_side")
+    shift: float = Field(
+        1.0, ge=0, le=1, description="how far from the centre a crop may lie: 0 the centre alone, 1 anywhere"
+    )
     flip: float = Field(0.5, ge=0, le=1, description="probability of a left-right flip")
     flip_never: tuple[str, ...] = Field((), description="labels where left and right matter")
     brightness: float = Field(0.0, ge=0)

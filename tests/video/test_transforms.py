@@ -307,3 +307,19 @@ def test_transforms_travel_to_loader_workers() -> None:
 def test_what_makes_no_sense_is_refused(call: Callable[[], object], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         call()
+
+
+def test_without_shift_every_crop_is_the_centre() -> None:
+    """A frame as tall as the crop and far wider: the crop's columns tell where it was taken."""
+    clip = torch.arange(96, dtype=torch.uint8).expand(2, 3, 32, 96).contiguous()
+    spec = ClipSpec(size=32, short_side=32, mean=(0, 0, 0), std=(1, 1, 1))
+    first_columns: dict[float, set[int]] = {}
+    for shift in (0.0, 0.5, 1.0):
+        transform = TrainTransform(spec, AugmentRecipe(scale=(1.0, 1.0), flip=0, shift=shift))
+        draws = [transform(clip, generator=torch.Generator().manual_seed(i))[0, 0, 0, 0] for i in range(300)]
+        first_columns[shift] = {round(float(d) * 255) for d in draws}
+    assert first_columns[0.0] == {32}
+    assert 16 <= min(first_columns[0.5]) <= 18
+    assert 46 <= max(first_columns[0.5]) <= 48
+    assert min(first_columns[1.0]) <= 2
+    assert max(first_columns[1.0]) >= 62

@@ -33,6 +33,10 @@ class Augment(Protocol):
         """Smallest and largest short side, as multiples of `ClipSpec.short_side`."""
 
     @property
+    def shift(self) -> float:
+        """How far from the centre a crop may lie: 0 is the centre alone, 1 anywhere in the frame."""
+
+    @property
     def flip(self) -> float:
         """Probability of a left-right flip."""
 
@@ -101,6 +105,7 @@ class TrainTransform:
         """
         check_clip(clip)
         scale, down, right, flip, *factors = torch.rand(7, generator=generator).tolist()
+        down, right = (0.5 + (draw - 0.5) * self.augment.shift for draw in (down, right))
         clip = self._crop(clip, scale, down, right)
         if flip < self.augment.flip and (label is None or label not in self.augment.flip_never):
             clip = F.horizontal_flip(clip)
