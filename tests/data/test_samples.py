@@ -4,7 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from muybridge.data.samples import Sample, Samples, find_videos, natural, read_samples, training_samples
+from muybridge.data.samples import (
+    Sample,
+    Samples,
+    find_videos,
+    is_frame_folder,
+    natural,
+    read_samples,
+    select,
+    training_samples,
+)
 
 
 def touch(folder: Path, *names: str) -> Path:
@@ -168,6 +177,30 @@ def test_named_groups_are_held_out(tmp_path: Path) -> None:
     assert {s.group for s in split.train} == {"anna", "cleo"}
     with pytest.raises(ValueError, match=r"no group 'dora'; there are anna, ben, cleo"):
         training_samples(Samples(tuple(people)), val_groups=("dora",))
+
+
+def test_what_is_measured_can_be_chosen(tmp_path: Path) -> None:
+    anna, ben = Sample(tmp_path / "1", "a", "anna"), Sample(tmp_path / "2", "b", "ben")
+    split = Samples((anna,), val=(ben,))
+    assert select(split, None) == ("val", (ben,))
+    assert select(split, "train") == ("train", (anna,))
+    assert select(split, "all") == ("all", (anna, ben))
+    assert select(split, None, ["anna"]) == ("all of anna", (anna,))
+    with pytest.raises(ValueError, match="no split 'test'; there are train, val, all"):
+        select(split, "test")
+    with pytest.raises(ValueError, match="no group 'cleo'; there are anna, ben"):
+        select(split, None, ["cleo"])
+
+
+def test_a_folder_of_numbered_images_is_a_video_itself(tmp_path: Path) -> None:
+    frames, films = tmp_path / "frames", tmp_path / "films"
+    for folder, names in [(frames, ["img_00001.jpg", "img_00002.jpg"]), (films, ["a.mp4", "poster1.jpg"])]:
+        folder.mkdir()
+        for name in names:
+            (folder / name).touch()
+    assert is_frame_folder(frames)
+    assert not is_frame_folder(films)
+    assert not is_frame_folder(tmp_path)
 
 
 def test_natural_order_counts() -> None:

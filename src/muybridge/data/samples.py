@@ -283,10 +283,7 @@ def training_samples(
     val_groups = set(val_groups)
     if val_groups:
         pool = (*samples.train, *samples.val)
-        if unknown := val_groups - {sample.group for sample in pool}:
-            known = sorted({sample.group for sample in pool}, key=natural)
-            shown = ", ".join(known[:8]) + (", ..." if len(known) > 8 else "")
-            raise ValueError(f"data.val_groups: no group {sorted(unknown)[0]!r}; there are {shown}")
+        _refuse_unknown(val_groups, pool, "data.val_groups: ")
         train = tuple(s for s in pool if s.group not in val_groups)
         samples = replace(samples, train=train, val=tuple(s for s in pool if s.group in val_groups))
     elif not samples.val:
@@ -325,12 +322,16 @@ def select(samples: Samples, split: str | None, groups: Iterable[str] = ()) -> t
         name, chosen = split, samples.splits[split]
     else:
         raise ValueError(f"no split {split!r}; there are {', '.join([*samples.splits, 'all'])}")
-    if unknown := groups - {sample.group for sample in chosen}:
-        known = sorted({sample.group for sample in chosen}, key=natural)
-        shown = ", ".join(known[:8]) + (", ..." if len(known) > 8 else "")
-        raise ValueError(f"no group {sorted(unknown)[0]!r}; there are {shown}")
+    _refuse_unknown(groups, chosen)
     if groups:
         return f"{name} of {', '.join(sorted(groups, key=natural))}", tuple(
             s for s in chosen if s.group in groups
         )
     return name, chosen
+
+
+def _refuse_unknown(groups: set[str], samples: Sequence[Sample], where: str = "") -> None:
+    there = sorted({sample.group for sample in samples}, key=natural)
+    if unknown := sorted(groups - set(there), key=natural):
+        shown = ", ".join(there[:8]) + (", ..." if len(there) > 8 else "")
+        raise ValueError(f"{where}no group {unknown[0]!r}; there are {shown}")
