@@ -16,7 +16,7 @@ import torch
 
 from muybridge.build import build_training
 from muybridge.data.clips import ClipDataset
-from muybridge.data.samples import read_samples
+from muybridge.data.layouts import read_samples
 from muybridge.engine import fit
 from muybridge.metrics.recognition import Evaluation
 from muybridge.recipe import load_recipe

@@ -11,7 +11,9 @@ import torch
 
 from muybridge.checkpoints import load_model
 from muybridge.data.clips import ClipDataset
-from muybridge.data.samples import Samples, read_samples, training_samples
+from muybridge.data.groups import training_samples
+from muybridge.data.layouts import read_samples
+from muybridge.data.samples import Samples
 from muybridge.models import ClipModel, create_model, model_info
 from muybridge.recipe import ClipRecipe, ModelRecipe, Recipe
 from muybridge.tasks.recognition import RecognitionTask, balanced_weights

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from muybridge.data.clips import ClipDataset, Sample, read_samples
+from muybridge.data.clips import ClipDataset
+from muybridge.data.layouts import read_samples
 from muybridge.data.loading import make_loader
+from muybridge.data.samples import Sample
 from muybridge.recipe import AugmentRecipe
 from muybridge.types import ClipSpec, VideoError
 from muybridge.video.writer import VideoWriter

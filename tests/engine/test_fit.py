@@ -10,8 +10,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from muybridge.data.clips import ClipDataset, Sample
+from muybridge.data.clips import ClipDataset
 from muybridge.data.loading import Batch
+from muybridge.data.samples import Sample
 from muybridge.engine import FitResult, fit
 from muybridge.models import create_model
 from muybridge.recipe import AugmentRecipe, DataRecipe, TrainRecipe

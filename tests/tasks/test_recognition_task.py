@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from muybridge.data.clips import ClipDataset, Sample
+from muybridge.data.clips import ClipDataset
 from muybridge.data.loading import Batch
+from muybridge.data.samples import Sample
 from muybridge.tasks.recognition import RecognitionTask, balanced_weights, evaluate
 from muybridge.types import ClipSpec, VideoError
 from muybridge.video.writer import VideoWriter

@@ -55,7 +55,8 @@ def measure(
     from muybridge import plots
     from muybridge.checkpoints import load_model
     from muybridge.data.clips import ClipDataset
-    from muybridge.data.samples import read_samples, select
+    from muybridge.data.layouts import read_samples
+    from muybridge.data.samples import select
     from muybridge.files import write_text
     from muybridge.models.cost import count_gflops, count_parameters
     from muybridge.tasks.recognition import evaluate

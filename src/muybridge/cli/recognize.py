@@ -135,7 +135,7 @@ def expand(arguments: list[str]) -> list[Path]:
     Raises:
         ValueError: A glob or a folder that holds no video.
     """
-    from muybridge.data.samples import VIDEO_SUFFIXES, find_videos, is_frame_folder
+    from muybridge.data.layouts import VIDEO_SUFFIXES, find_videos, is_frame_folder
 
     found: list[Path] = []
     for argument in arguments:

@@ -20,7 +20,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from muybridge.data.samples import Sample, Samples, read_samples
+from muybridge.data.layouts import read_samples
+from muybridge.data.samples import Sample, Samples
 from muybridge.types import VideoError
 from muybridge.video.reader import Video
 

@@ -16,18 +16,12 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from muybridge.data.groups import source_of, split_by_group
-from muybridge.data.samples import Sample, Samples, find_videos, read_samples, training_samples
+from muybridge.data.samples import Sample
 from muybridge.recipe import AugmentRecipe
 from muybridge.types import ClipSpec, VideoError
 from muybridge.video.reader import Video
 from muybridge.video.sampling import clip_indices
 from muybridge.video.transforms import TestTransform, TrainTransform
-
-__all__ = [
-    "ClipDataset", "Item", "Sample", "Samples", "find_videos", "read_samples", "source_of", "split_by_group",
-    "training_samples",
-]  # fmt: skip
 
 
 class Item(TypedDict):

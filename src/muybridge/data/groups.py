@@ -9,12 +9,11 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from muybridge.data.samples import Sample
+from muybridge.data.samples import Sample, Samples, refuse_unknown
 
 _WORD = r"(?:part|pt|clip|scene|seg|segment|chunk|shot|cut|split|piece)"
 _UCF101 = re.compile(r"(.+_g\d+)_c\d+", re.IGNORECASE)
@@ -116,3 +115,46 @@ def split_by_group(
     ]
     train = [sample for sample in samples if sample.group not in held]
     return train, [sample for sample in samples if sample.group in held], notes
+
+
+def training_samples(
+    samples: Samples, *, val_fraction: float = 0.2, val_groups: Iterable[str] = (), seed: int = 0
+) -> Samples:
+    """A data set that can be trained on: with something held out, and refused where that can't work.
+
+    Args:
+        samples: From `read_samples`.
+        val_fraction: Share to hold out, if there is no val split yet.
+        val_groups: Groups to hold out instead.
+        seed: Seed of the draw.
+
+    Raises:
+        ValueError: Fewer than two classes, a group that isn't there, a class that is only in val or test, or
+            nothing that can be held out.
+    """
+    if not samples.train:
+        raise ValueError(f"no training videos; there is only {' and '.join(samples.splits)}")
+    labels = {sample.label for sample in samples.train}
+    if len(labels) < 2:
+        raise ValueError(
+            f"only one class, {next(iter(labels))!r}; a recognizer needs two or more "
+            "(a folder per class: DATA/label/*.mp4)"
+        )
+    val_groups = set(val_groups)
+    if val_groups:
+        pool = (*samples.train, *samples.val)
+        refuse_unknown(val_groups, pool, "data.val_groups: ")
+        train = tuple(s for s in pool if s.group not in val_groups)
+        samples = replace(samples, train=train, val=tuple(s for s in pool if s.group in val_groups))
+    elif not samples.val:
+        kept, held, notes = split_by_group(samples.train, val_fraction, seed)
+        samples = replace(samples, train=tuple(kept), val=tuple(held), notes=(*samples.notes, *notes))
+    learnt = Counter(sample.label for sample in samples.train)
+    for name in ("val", "test"):
+        alone = Counter(s.label for s in samples.splits.get(name, ()) if s.label not in learnt)
+        if alone:
+            label, count = alone.most_common(1)[0]
+            raise ValueError(
+                f"class {label!r} is in {name} ({count} videos) but not in train; it can't be learnt"
+            )
+    return samples

@@ -4,16 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from muybridge.data.samples import (
-    Sample,
-    Samples,
-    find_videos,
-    is_frame_folder,
-    natural,
-    read_samples,
-    select,
-    training_samples,
-)
+from muybridge.data.groups import training_samples
+from muybridge.data.layouts import find_videos, is_frame_folder, read_samples
+from muybridge.data.samples import Sample, Samples, natural, select
 
 
 def touch(folder: Path, *names: str) -> Path:
