@@ -36,6 +36,7 @@ def demo(
     story, truth = _story(out, seed)
     model_file = _train(film, out, seed)
     result = _recognize(model_file, story)
+    console.say("4/4  drawing the answer")
     with console.progress("drawing") as step:
         overlay = result.save(out / "annotated.mp4", progress=step)
     result.save(out / "result.json")
@@ -85,7 +86,7 @@ def _train(film: Path, out: Path, seed: int) -> Path:
 def _recognize(model_file: Path, story: Path) -> Recognition:
     from muybridge.predict import load
 
-    console.say("3/4  recognizing a video of somebody it has never seen")
+    console.say("3/4  recognizing somebody it has never seen")
     model = load(model_file)
     with console.progress(story.name) as step:
         return model.recognize(story, window_s=1.6, every_s=0.4, progress=step)
@@ -106,15 +107,18 @@ def _farewell(
         _, _, best = min(result.timeline(), key=lambda w: abs((w[0] + w[1]) / 2 - middle))
         rows.append((f"{start_s:.1f} s", f"{end_s:.1f} s", action, best[0].label, f"{best[0].score:.0%}"))
     console.out(console.table(rows, head=("from", "to", "truth", "model", "score")))
+    shown = [
+        (page, "the answer as a page: video, timeline, curve, confusion matrix"),
+        (out / "annotated.mp4", "the video with labels drawn on it, with sound"),
+        (out / "result.json", "the same for a program"),
+        (out / "curve.png", "how training went"),
+        (out / "confusion.png", "which of the held-out videos it mistakes for what"),
+    ]
+    console.out("\nLook at\n" + console.table([(f"  {path}", text) for path, text in shown]))
+    command = ".venv/bin/muybridge" if Path(".venv/bin/muybridge").exists() else "muybridge"
     console.out(f"""
-Look at
-  {page}        the answer as a page: video, timeline, curve, confusion matrix
-  {out / "annotated.mp4"}      the video with labels drawn on it
-  {out / "result.json"}        the same for a program
-  {out / "curve.png"}, {out / "confusion.png"}
-
 Next, on your own footage (a folder per class, videos in it):
-  .venv/bin/muybridge train YOUR_FOLDER --out runs/mine
-  .venv/bin/muybridge recognize YOUR_VIDEO.mp4 --checkpoint runs/mine/model.safetensors --save out.mp4
+  {command} train YOUR_FOLDER --out runs/mine
+  {command} recognize YOUR_VIDEO.mp4 --checkpoint runs/mine/model.safetensors --save out.mp4
 or with the model of this demo:
-  .venv/bin/muybridge recognize {out}/film/test --checkpoint {model_file} --json -""")
+  {command} recognize {out}/film/test --checkpoint {model_file} --json -""")
