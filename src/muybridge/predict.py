@@ -36,7 +36,7 @@ class Recognizer:
     """
 
     def __init__(self, loaded: LoadedModel, *, device: str | torch.device | None = None) -> None:
-        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.device = choose_device(device)
         self.model = loaded.model.to(self.device).eval()
         self.name = loaded.name
         self.labels = loaded.labels
@@ -141,6 +141,23 @@ class Recognizer:
         return (
             f"<Recognizer {self.name}, {len(self.labels)} labels, {self.clip.describe()}, on {self.device}>"
         )
+
+
+def choose_device(device: str | torch.device | None) -> torch.device:
+    """The device of that name, or a GPU if there is one, or the CPU.
+
+    Raises:
+        ValueError: No such device on this machine.
+    """
+    if device is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+        torch.empty(1, device=chosen)
+    except (RuntimeError, AssertionError) as error:
+        cause = str(error).partition("\n")[0]
+        raise ValueError(f"no device {str(device)!r} on this machine ({cause}); leave --device out") from None
+    return chosen
 
 
 def load(path: str | Path, *, device: str | torch.device | None = None) -> Recognizer:

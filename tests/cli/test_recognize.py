@@ -179,6 +179,7 @@ def test_limits_refuse_and_can_be_raised(muybridge: Run, walk: Path, checkpoint:
         (["--window", "0s"], "not a length of time"),
         (["--every", "1s"], "--every needs --window"),
         (["--crops", "2"], "must be 1 or 3"),
+        (["--device", "toaster"], "no device 'toaster'"),
         (["--save", "out.avi"], "wanted a .mp4 file or a folder"),
     ],
 )

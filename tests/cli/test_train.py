@@ -127,6 +127,7 @@ def test_fine_tuning_replaces_the_classifier(
         (["{film}", "--resume", "{tmp}/absent"], "recipe"),
         (["{film}", "--model", "tiny3d", "--start", "x.safetensors"], "brings its own model"),
         (["{film}", "--out", "{film}"], "exists already"),
+        (["{film}", "--out", "{tmp}/out", "--devices", "none"], "devices is 'none'"),
     ],
 )
 def test_a_slip_is_one_line_and_leaves_nothing(
@@ -141,5 +142,15 @@ def test_a_slip_is_one_line_and_leaves_nothing(
     ran = muybridge("train", *[a.format(film=film, tmp=tmp_path) for a in arguments])
     assert ran.code == 2
     assert words in ran.err
-    assert len(ran.err.splitlines()) == 1
+    assert len([line for line in ran.err.splitlines() if line.startswith("muybridge:")]) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_fails_at_once_leaves_nothing(muybridge: Run, film: Path, tmp_path: Path) -> None:
+    ran = muybridge(
+        "train", film, "--out", tmp_path / "run", "--model", "c3d", "clip.size=64", "data.num_workers=0"
+    )
+    assert ran.code == 2
+    assert "112x112" in ran.err
+    assert "Traceback" not in ran.err
     assert list(tmp_path.iterdir()) == []

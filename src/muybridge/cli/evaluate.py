@@ -50,8 +50,6 @@ def measure(
     """Measure a model: top-1, top-5, mean class accuracy, a row per class, the confusion matrix."""
     if crops not in (None, 1, 3):
         raise typer.BadParameter(f"--crops is {crops}; it must be 1 or 3")
-    import torch
-
     from muybridge import plots
     from muybridge.checkpoints import load_model
     from muybridge.data.clips import ClipDataset
@@ -59,12 +57,13 @@ def measure(
     from muybridge.data.samples import select
     from muybridge.files import write_text
     from muybridge.models.cost import count_gflops, count_parameters
+    from muybridge.predict import choose_device
     from muybridge.tasks.recognition import evaluate
 
     loaded = load_model(checkpoint)
     name, samples = select(read_samples(data), split, group or ())
     test_set = ClipDataset(samples, loaded.labels, loaded.clip, train=False, clips=clips, crops=crops)
-    model = loaded.model.to(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    model = loaded.model.to(choose_device(device))
     with console.progress(f"testing on {name}") as step:
         measured = evaluate(model, test_set, progress=step)
     facts: dict[str, Any] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -106,18 +107,24 @@ def run_training(
         _claim(out, resume)
         _announce(plan, out)
         write_text(out / "recipe.json", json.dumps(dump_recipe(plan.recipe), indent=2) + "\n")
-    result = fit(
-        plan.built.model,
-        plan.task,
-        plan.train_set,
-        plan.val_set,
-        recipe.train,
-        recipe.data,
-        out_dir=out,
-        devices=devices,
-        nodes=nodes,
-        resume=resume,
-    )
+    try:
+        result = fit(
+            plan.built.model,
+            plan.task,
+            plan.train_set,
+            plan.val_set,
+            recipe.train,
+            recipe.data,
+            out_dir=out,
+            devices=devices,
+            nodes=nodes,
+            resume=resume,
+        )
+    except BaseException:
+        # What has not come as far as one epoch is no run: nothing could be gone on with.
+        if is_main_process() and not (out / "last.ckpt").exists():
+            shutil.rmtree(out, ignore_errors=True)
+        raise
     model_file = out / "model.safetensors"
     if is_main_process():
         _finish(plan, result, data, model_file)
