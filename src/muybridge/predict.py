@@ -93,7 +93,11 @@ class Recognizer:
             indices = clip_indices(self.clip, meta.num_frames, meta.fps, train=False, num_clips=clips)
         else:
             spans, indices = sliding_windows(
-                self.clip, meta.num_frames, meta.fps, window_s=window_s, every_s=every_s or window_s / 2
+                self.clip,
+                meta.num_frames,
+                meta.fps,
+                window_s=window_s,
+                every_s=window_s / 2 if every_s is None else every_s,
             )
             crops = crops or 1
         transform = TestTransform(self.clip, crops)
