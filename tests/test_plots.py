@@ -61,6 +61,12 @@ def test_training_curve_from_columns_and_from_rows(tmp_path: Path, figures: list
         assert "best 75.0% in epoch 3" in texts(figures[index])
 
 
+def test_the_epoch_that_was_kept_is_marked(tmp_path: Path, figures: list[Figure]) -> None:
+    rows = [{"epoch": n, "train_loss": 1.0, "val_loss": 1.0 / n, "val_top1": 1.0} for n in (1, 2, 3)]
+    plots.plot_training(rows, tmp_path / "kept.png", best_epoch=3)
+    assert "best 100.0% in epoch 3" in texts(figures[0])
+
+
 def test_training_of_one_epoch_without_validation(tmp_path: Path) -> None:
     path = plots.plot_training([{"train_loss": 2.0}], tmp_path / "one.png")
     assert picture_size(path)[0] > 800

@@ -43,7 +43,9 @@ _CELLS_WITH_TEXT = 24  # classes; beyond, counts in the cells are too small to r
 _LABELS_ON_AXIS = 60
 
 
-def plot_training(history: History, path: Path, *, title: str = "Training") -> Path:
+def plot_training(
+    history: History, path: Path, *, best_epoch: int | None = None, title: str = "Training"
+) -> Path:
     """Draw loss, top-1 accuracy and learning rate over the epochs.
 
     Args:
@@ -51,6 +53,7 @@ def plot_training(history: History, path: Path, *, title: str = "Training") -> P
             `val_top1` (0..1), optionally `train_top1` (0..1) and `lr`. Missing columns and values (None, NaN)
             are left out; without `epoch` the rows are counted from 1.
         path: The PNG file to write.
+        best_epoch: The epoch whose weights were kept, to be marked; None marks the first of the highest `val_top1`.
         title: Heading.
 
     Returns:
@@ -79,7 +82,7 @@ def plot_training(history: History, path: Path, *, title: str = "Training") -> P
             axes[key].legend(frameon=False, fontsize=9, labelcolor=_INK)
     axes["top1"].set_ylim(0, 1.02)
     axes["top1"].yaxis.set_major_formatter(PercentFormatter(1.0))
-    _mark_best(axes["top1"], epochs, columns.get("val_top1"))
+    _mark_best(axes["top1"], epochs, columns.get("val_top1"), best_epoch)
     if with_rate:
         _style(axes["lr"], "Learning rate")
         axes["lr"].set(xlabel="epoch", xlim=(epochs.min() - 0.5, epochs.max() + 0.5))
@@ -248,10 +251,16 @@ def _curve(
     )
 
 
-def _mark_best(axes: Axes, epochs: npt.NDArray[np.float64], values: npt.NDArray[np.float64] | None) -> None:
+def _mark_best(
+    axes: Axes,
+    epochs: npt.NDArray[np.float64],
+    values: npt.NDArray[np.float64] | None,
+    best_epoch: int | None,
+) -> None:
     if values is None or not np.isfinite(values).any():
         return
-    best = int(np.nanargmax(values))
+    kept = np.flatnonzero((epochs == best_epoch) & np.isfinite(values))
+    best = int(kept[0]) if len(kept) else int(np.nanargmax(values))
     axes.plot(epochs[best], values[best], "o", ms=9, mfc="none", mec=_VALIDATION, mew=1.6)
     axes.set_title(
         f"best {values[best]:.1%} in epoch {epochs[best]:g}", loc="right", fontsize=9.5, color=_MUTED

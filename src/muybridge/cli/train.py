@@ -151,7 +151,7 @@ def _finish(plan: Training, result: FitResult, data: Path, model_file: Path) -> 
         clip=built.clip,
         facts=_facts(plan, result, data, name, measured),
     )
-    plots.plot_training(result.history, out / "curve.png")
+    plots.plot_training(result.history, out / "curve.png", best_epoch=result.best_epoch)
     plots.plot_confusion(measured.confusion, measured.labels, out / "confusion.png")
     console.say(
         f"{name}: top-1 {measured.top1:.1%}, mean class {measured.mean_class:.1%} "
