@@ -22,7 +22,7 @@ purpose:
 * `UniformSample` divides `num_frames - 1` into parts and so leans towards the start; a segment's centre here
   is TSN's.
 * `SampleAVAFrames` starts counting at 1 twice and centres one frame late; a keyframe here is the frame on
-  screen at its time, as in the code of AVA's SlowFast baseline.
+  screen at its time.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTr
 from torch import Tensor, uint8
 
 from muybridge.types import VideoError
-from muybridge.video._sound import Sound
+from muybridge.video.sound import Sound
 
 SUFFIXES = (".mp4", ".m4v")
 TICKS_PER_S = 90_000  # at least this many, so that explicit times round to less than a sample of any screen
