@@ -256,3 +256,16 @@ def test_bad_arguments(written: Callable[[str], bytes], tmp_path: Path) -> None:
     ):
         with pytest.raises(ValueError, match=r"uint8 of shape \(t, 3, h, w\)"):
             Video(wrong)
+
+
+def test_ffmpeg_does_not_talk_beside_the_one_line(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Not even after another package has turned its messages on, as torchvision 0.25 does on import."""
+    path = tmp_path / "diary.mp4"
+    path.write_bytes(b"not a video" * 50)
+    av.logging.set_level(av.logging.ERROR)
+    try:
+        with pytest.raises(VideoError):
+            Video(path)
+    finally:
+        av.logging.set_level(None)
+    assert capfd.readouterr() == ("", "")

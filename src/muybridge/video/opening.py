@@ -68,6 +68,10 @@ def open_video(path: Path, *, max_pixels: int) -> tuple[Any, Any]:
     """
     name = str(path)
     check_path(path)
+    # Older torchvisions turn FFmpeg's own messages on when they are imported; ours say more. Who has asked for more
+    # than errors keeps what was asked for.
+    if (level := av.logging.get_level()) is not None and level <= av.logging.ERROR:
+        av.logging.set_level(None)
     # FFmpeg decodes a few frames to learn their format; it needs no pixels for that.
     probing = {"skip_idct": "all", "skip_loop_filter": "all"}
     options = _decoder_limit(max_pixels) | {"protocol_whitelist": "file", **probing}
