@@ -43,7 +43,7 @@ def test_a_run_leaves_a_model_that_describes_itself_and_its_pictures(trained: Pa
     loaded = load_model(trained)
     assert loaded.labels == ("fall", "walk")
     assert (loaded.clip.frames, loaded.clip.size) == (4, 32)
-    assert loaded.facts["data"] == str(film)
+    assert loaded.facts["data"] == str(film.resolve())
     assert loaded.facts["measured"]["on"] == "test"
     for picture in ("curve.png", "confusion.png"):
         assert (trained / picture).read_bytes().startswith(b"\x89PNG")
@@ -80,6 +80,31 @@ def test_test_as_json_adds_up(muybridge: Run, trained: Path, film: Path) -> None
     assert sum(map(sum, confusion)) == told["videos"] == 12
     assert told["top1"] == pytest.approx((confusion[0][0] + confusion[1][1]) / 12)
     assert [sum(row) for row in confusion] == [6, 6]
+
+
+def test_without_a_split_only_what_training_held_out_is_measured(
+    muybridge: Run, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ten videos in class folders, three held out: asking for all ten would ask what was learnt by heart."""
+    monkeypatch.chdir(tmp_path)
+    for source in sorted((film / "train").rglob("*.mp4")) + sorted((film / "val").rglob("*.mp4")):
+        target = tmp_path / "clips" / source.parent.name / f"{source.parent.parent.name}_{source.name}"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, target)
+    out = tmp_path / "run"
+    trained = muybridge(
+        "train", "clips", "--out", out, *QUICK, "train.epochs=1", "data.val_fraction=0.3", "train.seed=5"
+    )
+    assert trained.code == 0, trained.err
+    held_out = load_model(out).facts["videos"]["val"]
+    told = json.loads(muybridge("test", "clips", "--checkpoint", out, "--json").out)
+    assert (told["split"], told["videos"]) == ("val", held_out)
+    assert told["top1"] == pytest.approx(load_model(out).facts["measured"]["top1"])
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(tmp_path / "clips", moved)
+    assert json.loads(muybridge("test", moved, "--checkpoint", out, "--json").out)["videos"] == 10
+    shutil.copy(next((moved / "walk").iterdir()), tmp_path / "clips" / "walk" / "new.mp4")
+    assert "changed since training" in muybridge("test", "clips", "--checkpoint", out).err
 
 
 def test_resume_goes_on_with_the_runs_own_recipe(

@@ -11,6 +11,9 @@ import typer
 from muybridge.cli import console
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from muybridge.data.samples import Samples
     from muybridge.metrics.recognition import Evaluation
 
 MOST_ROWS = 30
@@ -21,7 +24,8 @@ def measure(
     data: Annotated[
         Path,
         typer.Argument(
-            metavar="DATA", help="Data set as for train; its test part is used, else val, else all."
+            metavar="DATA",
+            help="Data set as for train; test is used, else val (what training held out), else all.",
         ),
     ],
     checkpoint: Annotated[Path, typer.Option(metavar="FILE", help="model.safetensors of a trained model.")],
@@ -61,7 +65,7 @@ def measure(
     from muybridge.tasks.recognition import evaluate
 
     loaded = load_model(checkpoint)
-    name, samples = select(read_samples(data), split, group or ())
+    name, samples = select(_as_trained(read_samples(data), data, loaded.facts), split, group or ())
     test_set = ClipDataset(samples, loaded.labels, loaded.clip, train=False, clips=clips, crops=crops)
     model = loaded.model.to(choose_device(device))
     with console.progress(f"testing on {name}") as step:
@@ -90,6 +94,25 @@ def measure(
         console.say(f"could not be read: {path}: {reason}")
     if measured.broken:
         raise typer.Exit(2)
+
+
+def _as_trained(samples: Samples, data: Path, facts: Mapping[str, Any]) -> Samples:
+    """Part a data set that brings no split as training did, or the model would be asked what it has learnt by heart."""
+    from muybridge.data.groups import training_samples
+    from muybridge.recipe import Recipe
+
+    if samples.val or samples.test or facts.get("data") != str(data.resolve()):
+        return samples
+    recipe = Recipe.model_validate(facts["recipe"])
+    parted = training_samples(
+        samples,
+        val_fraction=recipe.data.val_fraction,
+        val_groups=recipe.data.val_groups,
+        seed=recipe.train.seed,
+    )
+    if {name: len(part) for name, part in parted.splits.items()} != facts["videos"]:
+        console.say("note: the data have changed since training; some of these videos may have been learnt")
+    return parted
 
 
 def _describe(measured: Evaluation, split: str, clips: int, crops: int) -> str:

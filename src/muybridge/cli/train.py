@@ -176,7 +176,7 @@ def _facts(
     from muybridge.recipe import dump_recipe
 
     return {
-        "data": str(data),
+        "data": str(data.resolve()),
         "videos": {name: len(samples) for name, samples in plan.samples.splits.items()},
         "recipe": dump_recipe(plan.recipe),
         "best_epoch": result.best_epoch,
