@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,11 +56,18 @@ def test_a_person_can_read_the_repr(answer: Recognition) -> None:
 def test_save_tells_by_suffix_and_leaves_nothing_half_done(answer: Recognition, tmp_path: Path) -> None:
     assert json.loads(answer.save(tmp_path / "a.json").read_text(encoding="utf-8"))["model"] == "tiny3d"
     assert answer.save(tmp_path / "a.csv").read_text(encoding="utf-8") == answer.to_csv()
-    with pytest.raises(ValueError, match=r"\.mp4, \.html, \.json or \.csv"):
+    with pytest.raises(ValueError, match=r"\.mp4, \.html, \.png, \.json or \.csv"):
         answer.save(tmp_path / "a.docx")
     with pytest.raises(ValueError, match="does not exist"):
         answer.save(tmp_path / "absent" / "a.json")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.csv", "a.json"]
+
+
+def test_a_timeline_is_a_picture_and_needs_windows(answer: Recognition, tmp_path: Path) -> None:
+    assert answer.save(tmp_path / "t.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(ValueError, match="--window"):
+        replace(answer, windows=()).save(tmp_path / "none.png")
+    assert [p.name for p in tmp_path.iterdir()] == ["t.png"]
 
 
 def test_the_source_is_never_overwritten(answer: Recognition) -> None:

@@ -105,7 +105,7 @@ class Recognition:
 
         Args:
             path: `.mp4` (the video with its labels drawn on it, sound kept), `.html` (one self-contained page),
-                `.json` or `.csv`.
+                `.png` (the timeline; needs windows), `.json` or `.csv`.
             overlay: For `.html`: an annotated video that exists already and needn't be drawn again.
             pictures: For `.html`: titles and files of PNG pictures to show on the page.
             truth: For `.html`: what really happens, as `(label, start_s, end_s)`, shown under the timeline.
@@ -115,7 +115,7 @@ class Recognition:
             The path written. It appears when it is complete; a failure leaves nothing behind.
 
         Raises:
-            ValueError: Another suffix.
+            ValueError: Another suffix, or a timeline without windows.
             VideoError: The source can't be read any more, or the target can't be written.
         """
         path = Path(path)
@@ -124,12 +124,16 @@ class Recognition:
                 return self._save_overlay(path, progress)
             case ".html":
                 return self._save_report(path, overlay, pictures or {}, truth, progress)
+            case ".png":
+                from muybridge import plots
+
+                return plots.plot_timeline(self.windows, self.labels, path, self.duration_s)
             case ".json":
                 return write_text(path, self.to_json(indent=2) + "\n")
             case ".csv":
                 return write_text(path, self.to_csv())
         raise ValueError(
-            f"{path}: a result is saved as .mp4, .html, .json or .csv; give one of these suffixes"
+            f"{path}: a result is saved as .mp4, .html, .png, .json or .csv; give one of these suffixes"
         )
 
     def _save_overlay(self, path: Path, progress: Progress | None) -> Path:

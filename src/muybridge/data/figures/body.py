@@ -110,11 +110,6 @@ class Body:
         )
 
     @property
-    def knee_height_m(self) -> float:
-        """From the floor to the knee of a standing leg; a chair that fits is about that high."""
-        return (SHIN * self.legs + ANKLE_HEIGHT) * self.stature_m
-
-    @property
     def leg_m(self) -> float:
         """Hip to ankle."""
         return (THIGH + SHIN) * self.legs * self.stature_m
