@@ -5,7 +5,8 @@ Nothing here imports torch, so the command line can speak about clips and scores
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from fractions import Fraction
 from typing import Any, Literal, NamedTuple, Self
 
@@ -32,7 +33,10 @@ class ClipSpec:
             and a 24 fps film are seen at the same speed.
         size: Side of the square crop, in pixels.
         short_side: Length of the frame's shorter side before cropping, in pixels.
-        mean: Per-channel mean (RGB) subtracted after scaling pixels to 0..1.
+        modality: What the channels are. `rgb`; `flow`: pairs of horizontal and vertical displacement, truncated
+            at 20 pixels and scaled to 0..1, several pairs if a step of the clip holds a stack of them;
+            `rgb+flow`: three of one and two of the other.
+        mean: Per-channel mean subtracted after scaling values to 0..1; as many as the clip has channels.
         std: Per-channel standard deviation divided by afterwards.
         test_clips: Clips per video at test time.
         test_crops: Crops per clip at test time: 1 (centre) or 3 (both ends of the long side and the centre).
@@ -44,8 +48,9 @@ class ClipSpec:
     fps: Fraction | None = None
     size: int = 224
     short_side: int = 256
-    mean: tuple[float, float, float] = (0.45, 0.45, 0.45)
-    std: tuple[float, float, float] = (0.225, 0.225, 0.225)
+    modality: Literal["rgb", "flow", "rgb+flow"] = "rgb"
+    mean: tuple[float, ...] = (0.45, 0.45, 0.45)
+    std: tuple[float, ...] = (0.225, 0.225, 0.225)
     test_clips: int = 10
     test_crops: int = 3
 
@@ -64,6 +69,21 @@ class ClipSpec:
             raise ValueError(f"ClipSpec.sampling is {self.sampling!r}; it must be 'dense' or 'segments'")
         if self.fps is not None and self.fps <= 0:
             raise ValueError(f"ClipSpec.fps is {self.fps}; it must be positive")
+        if len(self.mean) != len(self.std):
+            raise ValueError(
+                f"ClipSpec has {len(self.mean)} means and {len(self.std)} stds; give one of each per channel"
+            )
+        fits = {"rgb": self.channels == 3, "flow": self.channels % 2 == 0, "rgb+flow": self.channels == 5}
+        if not fits.get(self.modality):
+            raise ValueError(
+                f"ClipSpec.modality is {self.modality!r} with {self.channels} channels (means); it must be rgb with 3, "
+                "flow with an even number, or rgb+flow with 5"
+            )
+
+    @property
+    def channels(self) -> int:
+        """Channels of a clip (`c`)."""
+        return len(self.mean)
 
     @property
     def views(self) -> int:
@@ -117,3 +137,38 @@ class Window:
     start_s: float
     end_s: float
     scores: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Weights:
+    """One published weight file: where it lies, which model it fills, how to feed that, what it scored.
+
+    Attributes:
+        name: What a person types: model, data set, and the origin where several publish the same, for example
+            `slowfast_r50_8x8.k400` or `slowfast_r50_8x8.k400.mmaction2`.
+        model: Name in `create_model`.
+        options: The builder's options beside `num_classes`.
+        origin: Who published it, for example `PyTorchVideo`.
+        url: Where it lies.
+        sha256: Of the file: all 64 digits, the leading ones that its publisher gives, or empty where nothing was
+            published (the first download is then trusted, and said to be).
+        clip: How its scores were reached.
+        labels: Name of a class list of `muybridge/labels`, for example `kinetics400`.
+        licence: Of the weights, as their publisher states it.
+        scores: Published figures, for example `{"top1": 76.94, "top5": 92.69}`, in percent.
+        views: Clips times crops of those figures, for example `10x3`; empty if not stated.
+        note: What a user should know; empty if nothing.
+    """
+
+    name: str
+    model: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+    origin: str
+    url: str
+    sha256: str = ""
+    clip: ClipSpec
+    labels: str
+    licence: str
+    scores: Mapping[str, float] = field(default_factory=dict)
+    views: str = ""
+    note: str = ""

@@ -6,12 +6,16 @@ import importlib.util
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
+
+from muybridge.models import create_model, model_info
+from muybridge.models.cost import count_gflops, count_parameters
 
 
 @pytest.fixture(autouse=True)
@@ -62,5 +66,32 @@ def assert_same() -> Callable[[Tensor, Tensor], None]:
         assert ours.shape == theirs.shape
         difference = ((ours - theirs).abs().max() / theirs.abs().max()).item()
         assert difference <= 1e-5, f"differs by {difference:.1e} of the largest value"
+
+    return check
+
+
+@pytest.fixture(scope="session")
+def assert_cost() -> Callable[..., None]:
+    """Parameters and multiply-accumulates of one view against published figures, without computing anything."""
+
+    def check(
+        name: str,
+        *,
+        millions: float | None = None,
+        gflops: float | None = None,
+        size: int | None = None,
+        frames: int | None = None,
+        num_classes: int = 400,
+        **options: Any,
+    ) -> None:
+        clip = model_info(name).clip
+        size = size or clip.size
+        clip = replace(clip, size=size, short_side=max(size, clip.short_side), frames=frames or clip.frames)
+        with torch.device("meta"):
+            model = create_model(name, num_classes=num_classes, **options)
+        if millions is not None:
+            assert count_parameters(model) / 1e6 == pytest.approx(millions, rel=0.005)
+        if gflops is not None:
+            assert count_gflops(model, clip) == pytest.approx(gflops, rel=0.01)
 
     return check

@@ -1,0 +1,134 @@
+"""Tensors under a peer's names become tensors under ours, each used once or named in the report."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from muybridge.published import Reading
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remapped:
+    """What became of a file's keys.
+
+    Attributes:
+        used: The file's key -> our key.
+        ignored: The file's key -> why it is not needed.
+        filled: Our keys that the file leaves out and whose value is known.
+        unknown: Keys of the file for which our model has no place.
+        missing: Our keys that nothing in the file fills.
+        misshapen: Our key -> (shape in the file, shape in our model).
+    """
+
+    used: Mapping[str, str]
+    ignored: Mapping[str, str]
+    filled: tuple[str, ...]
+    unknown: tuple[str, ...]
+    missing: tuple[str, ...]
+    misshapen: Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]
+
+    @property
+    def is_complete(self) -> bool:
+        """Every key of the file has its place or its reason, and every key of ours its value."""
+        return not (self.unknown or self.missing or self.misshapen)
+
+
+def remap(
+    state: dict[str, Tensor], wanted: Mapping[str, Tensor], reading: Reading
+) -> tuple[dict[str, Tensor], Remapped]:
+    """Rename, edit and join the tensors of a file.
+
+    Args:
+        state: The file's tensors; emptied on the way, so that nothing is held twice. On the meta device only shapes
+            are worked out.
+        wanted: Our model's state dict; only shapes and types of number are looked at.
+        reading: How the file's keys become ours.
+
+    Returns:
+        Tensors under our keys, in our types of number, and what became of each key.
+    """
+    parts: dict[str, dict[int, Tensor]] = {}
+    used: dict[str, str] = {}
+    ignored: dict[str, str] = {}
+    unknown: list[str] = []
+    for key in list(state):
+        tensor = state.pop(key)
+        if reason := _first(reading.ignored, key):
+            ignored[key] = reason
+            continue
+        target, _, part = reading.target(key).partition("#")
+        places = parts.setdefault(target, {})
+        if target not in wanted or int(part or 0) in places:
+            unknown.append(key)
+            if not places:
+                del parts[target]
+            continue
+        places[int(part or 0)] = tensor
+        used[key] = target
+    renamed: dict[str, Tensor] = {}
+    misshapen: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {}
+    for target in list(parts):
+        pieces = parts.pop(target)
+        tensor = pieces[0] if list(pieces) == [0] else torch.cat([pieces[i] for i in sorted(pieces)])
+        if edit := _first(reading.edits, target):
+            tensor = edit(tensor)
+        model = wanted[target]
+        if reading.inflates:
+            tensor = inflate(tensor, model.shape)
+        if tensor.shape != model.shape:
+            misshapen[target] = (tuple(tensor.shape), tuple(model.shape))
+            continue
+        renamed[target] = tensor.to(model.dtype)
+    filled: list[str] = []
+    missing: list[str] = []
+    for target, model in wanted.items():
+        if target in renamed or target in misshapen:
+            continue
+        value = _first(reading.filled, target)
+        # Batch norms count batches only since PyTorch 0.4.1; the count is not used in evaluation.
+        value = 0 if value is None and target.endswith("num_batches_tracked") else value
+        if value is None:
+            missing.append(target)
+            continue
+        device = next(iter(renamed.values())).device if renamed else None
+        renamed[target] = torch.full(model.shape, value, dtype=model.dtype, device=device)
+        if not target.endswith("num_batches_tracked"):
+            filled.append(target)
+    return renamed, Remapped(
+        used=used,
+        ignored=ignored,
+        filled=tuple(filled),
+        unknown=tuple(unknown),
+        missing=tuple(missing),
+        misshapen=misshapen,
+    )
+
+
+def inflate(kernel: Tensor, shape: Sequence[int]) -> Tensor:
+    """Grow an image network's kernel so that a video that stands still gives the image's activations.
+
+    Repeated along time and divided by the repetitions: Carreira and Zisserman 2017, "Quo Vadis, Action Recognition?",
+    https://arxiv.org/abs/1705.07750. Where the channels in differ (flow, stacks of frames), each gets the mean of
+    the image's: Wang et al. 2016, https://arxiv.org/abs/1608.00859.
+
+    Args:
+        kernel: `(out, in, h, w)`; tensors of another rank are returned as they are.
+        shape: What it shall become: `(out, in, t, h, w)`, or `(out, in, h, w)` if only the channels differ.
+    """
+    if kernel.ndim != 4:
+        return kernel
+    if len(shape) == 5:
+        kernel = kernel.unsqueeze(2).expand(-1, -1, shape[2], -1, -1) / shape[2]
+    if shape[1] != kernel.shape[1]:
+        kernel = kernel.mean(1, keepdim=True).expand(-1, shape[1], *kernel.shape[2:])
+    return kernel.contiguous()
+
+
+def _first(patterns: Mapping[str, Any], key: str) -> Any:
+    return next((value for pattern, value in patterns.items() if re.fullmatch(pattern, key)), None)
