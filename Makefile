@@ -5,12 +5,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help demo test check fix clean
+.PHONY: help demo test check docs fix clean
 
 help:
 	@echo "make demo    train a small model on a film of our own, recognize an unseen video, look at demo/"
 	@echo "make test    run the tests"
 	@echo "make check   formatter, linter, type checker, layers"
+	@echo "make docs    write docs/models.md anew from the sources"
 	@echo "make fix     mend what formatter and linter can mend"
 	@echo "make clean   remove .venv, demo/ and caches"
 
@@ -18,13 +19,16 @@ demo: .venv/installed
 	$(BIN)/muybridge demo demo
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2
 
 check: .venv/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: .venv/installed
+	$(BIN)/muybridge models --markdown > docs/models.md
 
 fix: .venv/installed-dev
 	$(BIN)/ruff check --fix .

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from muybridge.checkpoints import LoadedModel
+from muybridge.model_file import LoadedModel
 from muybridge.models._blocks import Classifier, ClipModel
 from muybridge.predict import Recognizer
 from muybridge.types import ClipSpec

@@ -26,9 +26,12 @@ _HOME = {
     "Recognition": "results",
     "Recognizer": "predict",
     "load": "predict",
+    "open_checkpoint": "checkpoints",
+    "identify": "checkpoints",
     "Video": "video",
     "create_model": "models",
     "list_models": "models",
+    "list_weights": "published",
 }
 
 __all__ = [
@@ -42,13 +45,18 @@ __all__ = [
     "Window",
     "__version__",
     "create_model",
+    "identify",
     "list_models",
+    "list_weights",
     "load",
+    "open_checkpoint",
 ]
 
 if TYPE_CHECKING:
+    from muybridge.checkpoints import identify, open_checkpoint
     from muybridge.models import create_model, list_models
     from muybridge.predict import Recognizer, load
+    from muybridge.published import list_weights
     from muybridge.results import Recognition
     from muybridge.types import ClipSpec, Score, VideoError, WeightsError, Window
     from muybridge.video import Video

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from muybridge.checkpoints import load_model
+from muybridge.checkpoints import open_checkpoint
 from muybridge.data.clips import ClipDataset
 from muybridge.data.groups import training_samples
 from muybridge.data.layouts import read_samples
@@ -52,13 +52,16 @@ class Training:
     recipe: Recipe
 
 
-def build_training(recipe: Recipe, data: Path, *, start: Path | None = None) -> Training:
+def build_training(
+    recipe: Recipe, data: Path, *, start: str | Path | None = None, start_model: str | None = None
+) -> Training:
     """Build all of a training run.
 
     Args:
         recipe: Its settings.
         data: A data set of `read_samples`.
-        start: A `model.safetensors` to start from instead of fresh weights.
+        start: Weights to start from instead of fresh ones: a file, or the name of published weights.
+        start_model: Which model they are for, where the file leaves that open.
 
     Raises:
         ValueError: A data set that can't be trained on, or settings that don't fit together.
@@ -70,7 +73,7 @@ def build_training(recipe: Recipe, data: Path, *, start: Path | None = None) -> 
         val_groups=recipe.data.val_groups,
         seed=recipe.train.seed,
     )
-    built = build_model(recipe, samples.labels, start=start)
+    built = build_model(recipe, samples.labels, start=start, start_model=start_model)
     # The best epoch is chosen on one view per video; all views are for the final measurement.
     quick = replace(built.clip, test_clips=1, test_crops=1)
     train_set = ClipDataset(
@@ -95,7 +98,13 @@ def build_training(recipe: Recipe, data: Path, *, start: Path | None = None) -> 
     )
 
 
-def build_model(recipe: Recipe, labels: Sequence[str], *, start: Path | None = None) -> BuiltModel:
+def build_model(
+    recipe: Recipe,
+    labels: Sequence[str],
+    *,
+    start: str | Path | None = None,
+    start_model: str | None = None,
+) -> BuiltModel:
     """Build a network with fresh weights, or from a trained one whose classifier is replaced if its labels differ."""
     torch.manual_seed(recipe.train.seed)
     if start is None:
@@ -103,7 +112,7 @@ def build_model(recipe: Recipe, labels: Sequence[str], *, start: Path | None = N
         options = dict(recipe.model.options)
         model = create_model(name, num_classes=len(labels), **options)
         return BuiltModel(model=model, name=name, options=options, clip=_clip(recipe, model_info(name).clip))
-    loaded = load_model(start)
+    loaded = open_checkpoint(start, model=start_model, num_classes=len(labels))
     if loaded.labels != tuple(labels):
         loaded.model.reset_head(len(labels))
     return BuiltModel(

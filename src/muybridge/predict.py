@@ -6,7 +6,7 @@ with their length.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from muybridge.checkpoints import LoadedModel, load_model
+from muybridge.checkpoints import open_checkpoint
+from muybridge.model_file import LoadedModel
 from muybridge.results import Progress, Recognition
 from muybridge.tasks.recognition import RecognitionTask
 from muybridge.types import ClipSpec, Window
@@ -31,7 +32,7 @@ class Recognizer:
     """A model that says what happens in a video.
 
     Args:
-        loaded: The network with its labels and clip, from `muybridge.checkpoints.load_model`.
+        loaded: The network with its labels and clip, from `muybridge.checkpoints.open_checkpoint`.
         device: Where it runs, for example `cpu` or `cuda:0`; None takes a GPU if there is one.
     """
 
@@ -71,6 +72,11 @@ class Recognizer:
             VideoError: The video can't be read.
             ValueError: `every_s` without `window_s`, or sizes that are not positive.
         """
+        if self.clip.modality != "rgb":
+            raise ValueError(
+                f"{self.name} reads optical flow ({self.clip.modality}), which is not made from videos yet; "
+                "use a model that reads RGB"
+            )
         if every_s is not None and window_s is None:
             raise ValueError("every_s needs window_s: give the length of a window too")
         if isinstance(source, Video):
@@ -164,14 +170,27 @@ def choose_device(device: str | torch.device | None) -> torch.device:
     return chosen
 
 
-def load(path: str | Path, *, device: str | torch.device | None = None) -> Recognizer:
-    """Open a trained model, ready to recognize.
+def load(
+    source: str | Path,
+    *,
+    model: str | None = None,
+    labels: Sequence[str] | None = None,
+    device: str | torch.device | None = None,
+    progress: Progress | None = None,
+) -> Recognizer:
+    """Open a model, ready to recognize.
 
     Args:
-        path: A `model.safetensors` of `muybridge train`, or the folder that holds it.
+        source: A `model.safetensors` of `muybridge train` or the folder that holds it; a weight file of another
+            project; or the name of published weights, such as `mvit_v2_s.k400`, which are fetched once.
+        model: Which model a weight file is, where it leaves that open.
+        labels: One label per output, where a weight file doesn't bring its own.
         device: Where it runs; None takes a GPU if there is one.
+        progress: Called with (done, total) bytes while weights are fetched.
 
     Raises:
-        WeightsError: No such file, or not a model of ours.
+        WeightsError: No such file, or not a model.
+        ValueError: No published weights of that name.
     """
-    return Recognizer(load_model(path), device=device)
+    loaded = open_checkpoint(source, model=model, labels=labels, progress=progress)
+    return Recognizer(loaded, device=device)

@@ -42,8 +42,9 @@ class ClipRecipe(_Closed):
     fps: Rate | None = None
     size: int | None = Field(None, ge=1)
     short_side: int | None = Field(None, ge=1)
-    mean: tuple[float, float, float] | None = None
-    std: tuple[float, float, float] | None = None
+    modality: Literal["rgb", "flow", "rgb+flow"] | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
     test_clips: int | None = Field(None, ge=1)
     test_crops: Literal[1, 3] | None = None
 

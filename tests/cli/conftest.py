@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from muybridge.checkpoints import save_model
+from muybridge.model_file import save_model
 from muybridge.models import create_model
 from muybridge.types import ClipSpec
 

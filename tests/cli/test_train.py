@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from muybridge.checkpoints import load_model
+from muybridge.model_file import load_model
 
 Run = Callable[..., Any]
 QUICK = [
@@ -150,7 +150,7 @@ def test_fine_tuning_replaces_the_classifier(
         (["{film}", "--recipe", "scrach"], "did you mean scratch"),
         (["{film}", "--start", "{tmp}/absent.safetensors"], "no such file"),
         (["{film}", "--resume", "{tmp}/absent"], "recipe"),
-        (["{film}", "--model", "tiny3d", "--start", "x.safetensors"], "brings its own model"),
+        (["{film}", "--model", "tiny3d", "--start", "x.safetensors"], "x.safetensors: no such file"),
         (["{film}", "--out", "{film}"], "exists already"),
         (["{film}", "--out", "{tmp}/out", "--devices", "none"], "devices is 'none'"),
     ],

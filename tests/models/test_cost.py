@@ -26,7 +26,7 @@ def build(name: str, num_classes: int = 400):
         ("c3d", 101, 78.41),  # MMAction2, UCF101
         ("c3d", 487, 79.99),  # DavideA, Sports-1M
         ("r3d_18", 400, TORCHVISION_R3D["num_params"] / 1e6),
-        ("r3d_50", 700, 47.63),  # Hara
+        ("resnet3d_50", 700, 47.63),  # Hara
         ("slowfast_r50_8x8", 400, 34.57),  # PyTorchVideo
         ("tsn_r50", 400, 24.33),  # MMAction2
     ],

@@ -31,25 +31,37 @@ def fail(text: str) -> None:
 
 
 @contextmanager
-def progress(text: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar with the time left on standard error; silent where nobody watches (not a terminal)."""
+def progress(text: str, *, of_bytes: bool = False) -> Iterator[Callable[[int, int], None]]:
+    """A bar with the time left on standard error; silent where nobody watches (not a terminal).
+
+    Args:
+        text: What is done.
+        of_bytes: It counts bytes, which are told in MB with their rate.
+    """
     if not sys.stderr.isatty():
         yield lambda done, total: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
 
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        DownloadColumn() if of_bytes else MofNCompleteColumn(),
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
     )
     with bar:
         task = bar.add_task(text, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        yield lambda done, total: bar.update(task, completed=done, total=total or None)
 
 
 def score_bar(score: float) -> str:

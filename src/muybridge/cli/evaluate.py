@@ -28,7 +28,16 @@ def measure(
             help="Data set as for train; test is used, else val (what training held out), else all.",
         ),
     ],
-    checkpoint: Annotated[Path, typer.Option(metavar="FILE", help="model.safetensors of a trained model.")],
+    checkpoint: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE|NAME", help="A trained model, another project's weight file, or published weights."
+        ),
+    ],
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Which model a weight file is, where it leaves that open."),
+    ] = None,
     clips: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Clips per video; default the model's.")
     ] = None,
@@ -55,7 +64,7 @@ def measure(
     if crops not in (None, 1, 3):
         raise typer.BadParameter(f"--crops is {crops}; it must be 1 or 3")
     from muybridge import plots
-    from muybridge.checkpoints import load_model
+    from muybridge.checkpoints import open_checkpoint
     from muybridge.data.clips import ClipDataset
     from muybridge.data.layouts import read_samples
     from muybridge.data.samples import select
@@ -64,12 +73,12 @@ def measure(
     from muybridge.predict import choose_device
     from muybridge.tasks.recognition import evaluate
 
-    loaded = load_model(checkpoint)
+    loaded = open_checkpoint(checkpoint, model=model)
     name, samples = select(_as_trained(read_samples(data), data, loaded.facts), split, group or ())
     test_set = ClipDataset(samples, loaded.labels, loaded.clip, train=False, clips=clips, crops=crops)
-    model = loaded.model.to(choose_device(device))
+    network = loaded.model.to(choose_device(device))
     with console.progress(f"testing on {name}") as step:
-        measured = evaluate(model, test_set, progress=step)
+        measured = evaluate(network, test_set, progress=step)
     facts: dict[str, Any] = {
         "split": name,
         "clips": test_set.clips,

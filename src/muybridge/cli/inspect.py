@@ -1,4 +1,4 @@
-"""Commands that only look: `models`, `video info`, `data check`, `doctor`."""
+"""Commands that only look: `video info`, `data check`, `doctor`."""
 
 from __future__ import annotations
 
@@ -13,30 +13,6 @@ from muybridge.cli import console
 
 video_app = typer.Typer(help="Look at video files.", no_args_is_help=True, rich_markup_mode=None)
 data_app = typer.Typer(help="Look at data sets.", no_args_is_help=True, rich_markup_mode=None)
-
-
-def models(
-    pattern: Annotated[str, typer.Argument(metavar="[PATTERN]", help="Names to list, e.g. '*slow*'.")] = "*",
-    cost: Annotated[bool, typer.Option("--cost", help="Count parameters and GFLOPs too (slower).")] = False,
-) -> None:
-    """List the models: name, clip, what it is."""
-    from muybridge.models import create_model, list_models, model_info
-
-    names = list_models(pattern)
-    if not names:
-        raise ValueError(f"no model matches {pattern!r}; there are: {', '.join(list_models())}")
-    rows = []
-    for name in names:
-        info = model_info(name)
-        row = [name, f"{info.clip.frames}x{info.clip.size}x{info.clip.size}"]
-        if cost:
-            from muybridge.models.cost import count_gflops, count_parameters
-
-            model = create_model(name)
-            row += [f"{count_parameters(model) / 1e6:.2f}", f"{count_gflops(model, info.clip):.2f}"]
-        rows.append([*row, info.summary])
-    head = ["model", "clip", *(["params M", "GFLOPs (MACs)"] if cost else []), "what"]
-    console.out(console.table(rows, head=head))
 
 
 @video_app.command("info")

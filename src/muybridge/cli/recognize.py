@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from muybridge.cli import console
+from muybridge.cli.checkpoints import read_labels
 from muybridge.files import write_text
 from muybridge.types import VideoError
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from muybridge.predict import Recognizer
     from muybridge.results import Recognition
 
+DEFAULT_WEIGHTS = "mvit_v2_s.k400"
 _UNITS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
@@ -34,7 +36,22 @@ def recognize(
         list[str],
         typer.Argument(metavar="VIDEO...", help="Video files, folders of them, or globs in quotes."),
     ],
-    checkpoint: Annotated[Path, typer.Option(metavar="FILE", help="model.safetensors of a trained model.")],
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A trained model, or a weight file of another project."),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"Published weights (see `muybridge models --weights`), default {DEFAULT_WEIGHTS}; "
+            "with --checkpoint: which model the file is, where it leaves that open.",
+        ),
+    ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="One label per line, where a weight file doesn't bring its own."),
+    ] = None,
     save: Annotated[
         Path | None,
         typer.Option(metavar="PATH", help="Write the video with its labels drawn on it (.mp4, or a folder)."),
@@ -100,9 +117,7 @@ def recognize(
         )
         for path in paths
     ]
-    from muybridge.predict import load
-
-    model = load(checkpoint, device=device)
+    recognizer = _open(checkpoint, model, labels, device)
     limits = {"max_duration_s": max_duration, "max_pixels": max_pixels}
     reading: dict[str, Any] = {name: limit for name, limit in limits.items() if limit is not None}
     reading["on_error"] = "partial" if partial else "raise"
@@ -110,7 +125,7 @@ def recognize(
     failed = 0
     for path, (overlay, page, sheet) in zip(paths, targets, strict=True):
         try:
-            result = _answer(model, path, reading, window, every, clips, crops)
+            result = _answer(recognizer, path, reading, window, every, clips, crops)
             _save(result, overlay, page, sheet)
         except VideoError as error:
             console.fail(str(error))
@@ -127,6 +142,17 @@ def recognize(
         if len(paths) > 1:
             console.say(f"{len(paths) - failed} of {len(paths)} videos done")
         raise typer.Exit(2)
+
+
+def _open(checkpoint: Path | None, model: str | None, labels: Path | None, device: str | None) -> Recognizer:
+    from muybridge.predict import load
+
+    names = read_labels(labels)
+    if checkpoint is not None:
+        return load(checkpoint, model=model, labels=names, device=device)
+    name = model or DEFAULT_WEIGHTS
+    with console.progress(f"fetching {name}", of_bytes=True) as step:
+        return load(name, labels=names, device=device, progress=step)
 
 
 def expand(arguments: list[str]) -> list[Path]:

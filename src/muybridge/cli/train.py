@@ -28,7 +28,12 @@ def train(
         list[str] | None, typer.Argument(metavar="[SETTING=VALUE]...", help="Single settings: train.lr=0.01")
     ] = None,
     model: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Name of a model; see `muybridge models`.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Name of a model; see `muybridge models`. With --start: which one a weight file is, "
+            "where it leaves that open, or which one an image network grows into.",
+        ),
     ] = None,
     recipe: Annotated[
         str | None,
@@ -42,10 +47,11 @@ def train(
         typer.Option(metavar="FOLDER", help="New folder for all that comes out; default runs/MODEL."),
     ] = None,
     start: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            metavar="FILE",
-            help="model.safetensors to start from; its classifier is replaced if labels differ.",
+            metavar="FILE|NAME",
+            help="Weights to start from: a file (ours, another project's, or an image network's) or the name of "
+            "published weights; the classifier is replaced if labels differ.",
         ),
     ] = None,
     freeze_backbone: Annotated[
@@ -67,17 +73,17 @@ def train(
     """
     from muybridge.recipe import load_recipe
 
-    overrides = [*(settings or ()), *([f"model.name={model}"] if model else ())]
+    overrides = [*(settings or ()), *([f"model.name={model}"] if model and not start else ())]
     if freeze_backbone:
         overrides.append("train.freeze_backbone=true")
-    if start and model:
-        raise ValueError(f"--start brings its own model; leave out --model {model}, or --start")
     if resume is not None:
         resume = resume if resume.is_dir() else resume.parent
         recipe, out = recipe or str(resume / "recipe.json"), out or resume
     loaded = load_recipe(recipe or ("finetune" if start else "scratch"), overrides)
     out = out or _new_folder(_stem(start) or loaded.model.name)
-    run_training(data, loaded, out, start=start, resume=resume, devices=devices, nodes=nodes)
+    run_training(
+        data, loaded, out, start=start, start_model=model, resume=resume, devices=devices, nodes=nodes
+    )
 
 
 def run_training(
@@ -85,7 +91,8 @@ def run_training(
     recipe: Recipe,
     out: Path,
     *,
-    start: Path | None = None,
+    start: str | Path | None = None,
+    start_model: str | None = None,
     resume: Path | None = None,
     devices: str = "auto",
     nodes: int = 1,
@@ -102,7 +109,7 @@ def run_training(
     from muybridge.files import write_text
     from muybridge.recipe import dump_recipe
 
-    plan = build_training(recipe, data, start=start)
+    plan = build_training(recipe, data, start=start, start_model=start_model)
     if is_main_process():
         _claim(out, resume)
         _announce(plan, out)
@@ -133,8 +140,8 @@ def run_training(
 
 def _finish(plan: Training, result: FitResult, data: Path, model_file: Path) -> None:
     from muybridge import plots
-    from muybridge.checkpoints import save_model
     from muybridge.data.clips import ClipDataset
+    from muybridge.model_file import save_model
     from muybridge.tasks.recognition import evaluate
 
     built, out = plan.built, model_file.parent
@@ -218,8 +225,9 @@ def _new_folder(name: str) -> Path:
     return path
 
 
-def _stem(start: Path | None) -> str | None:
+def _stem(start: str | None) -> str | None:
     """A name for what grows out of `runs/tiny3d/model.safetensors`: `tiny3d-tuned`."""
     if start is None:
         return None
-    return f"{start.resolve().parent.name if start.stem == 'model' else start.stem}-tuned"
+    path = Path(start)
+    return f"{path.resolve().parent.name if path.stem == 'model' else path.stem}-tuned"

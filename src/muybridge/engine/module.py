@@ -125,7 +125,8 @@ class TrainingModule(LightningModule):
         """Training mode; with a frozen backbone the classifier's alone, so that batch norm stays as it was."""
         self.model.train(not self.recipe.freeze_backbone)
         if self.recipe.freeze_backbone and isinstance(self.model, ClipModel):
-            self.model.head.train()
+            for classifier in self.model.classifiers:
+                classifier.train()
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Begin the epoch with its first batch; set the rate of this step."""

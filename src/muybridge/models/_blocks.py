@@ -32,9 +32,14 @@ class ClipModel(nn.Module):
     head: Classifier
 
     @property
+    def classifiers(self) -> tuple[Classifier, ...]:
+        """The last layers: one, unless several streams each have their own."""
+        return (self.head,)
+
+    @property
     def num_classes(self) -> int:
         """Number of classes (`k`)."""
-        return self.head.linear.out_features
+        return self.classifiers[0].linear.out_features
 
     def features(self, clip: Float[Tensor, "b c t h w"]) -> Float[Tensor, "b d t2 h2 w2"]:
         """Feature maps, before any pooling over time or space.
@@ -55,15 +60,17 @@ class ClipModel(nn.Module):
 
     def reset_head(self, num_classes: int) -> None:
         """Replace the classifier by a fresh one for another number of classes."""
-        self.head.reset(num_classes)
+        for classifier in self.classifiers:
+            classifier.reset(num_classes)
 
     def head_parameters(self) -> Iterator[nn.Parameter]:
         """Parameters of the classifier."""
-        return self.head.parameters()
+        for classifier in self.classifiers:
+            yield from classifier.parameters()
 
     def backbone_parameters(self) -> Iterator[nn.Parameter]:
         """All parameters but the classifier's."""
-        head = set(self.head.parameters())
+        head = set(self.head_parameters())
         return (p for p in self.parameters() if p not in head)
 
     def check(self, clip: Tensor) -> None:
@@ -127,14 +134,18 @@ class ConvNorm(nn.Module):
         kernel: Triple,
         *,
         stride: Triple = (1, 1, 1),
+        groups: int = 1,
+        eps: float = 1e-5,
         norm: bool = True,
         relu: bool = True,
     ) -> None:
         super().__init__()
         t, h, w = kernel
         padding = (t // 2, h // 2, w // 2)
-        self.conv = nn.Conv3d(width_in, width_out, kernel, stride=stride, padding=padding, bias=False)
-        self.norm = nn.BatchNorm3d(width_out) if norm else nn.Identity()
+        self.conv = nn.Conv3d(
+            width_in, width_out, kernel, stride=stride, padding=padding, groups=groups, bias=False
+        )
+        self.norm = nn.BatchNorm3d(width_out, eps=eps) if norm else nn.Identity()
         self.relu = relu
 
     def forward(self, x: Float[Tensor, "b d t h w"]) -> Float[Tensor, "b d2 t2 h2 w2"]:

@@ -3,7 +3,7 @@
 There is no list of models to keep. A family is a file of this package; a model is a function in it under
 `@model`. The names are read off the source text, so that `list_models` answers without importing torch; a
 family is imported when one of its models is built. For the same reason the decorator's arguments are written
-out, with literals, `ClipSpec` and `Fraction` only.
+out, with literals, `ClipSpec`, `Fraction` and `replace` only, or name a `ClipSpec` of the module's top level.
 """
 
 from __future__ import annotations
@@ -34,12 +34,14 @@ class ModelInfo:
 
     Attributes:
         name: The name that `create_model` takes.
+        family: The file of `muybridge.models` that it is in, or your own module.
         clip: How the model wants to be fed.
         paper: Authors, year and link.
         summary: One line on what it is.
     """
 
     name: str
+    family: str = ""
     clip: ClipSpec
     paper: str
     summary: str
@@ -59,7 +61,11 @@ def model(*, clip: ClipSpec, paper: str, summary: str) -> Callable[[Builder], Bu
     def mark(builder: Builder) -> Builder:
         # A function of ours keeps its facts on itself: no registry has to be filled before it can be asked.
         builder.model_info = ModelInfo(  # type: ignore[attr-defined]
-            name=builder.__name__, clip=clip, paper=paper, summary=summary
+            name=builder.__name__,
+            family=builder.__module__.rpartition(".")[2],
+            clip=clip,
+            paper=paper,
+            summary=summary,
         )
         return builder
 
@@ -135,7 +141,7 @@ def _check(name: str, options: Mapping[str, Any], accepted: Mapping[str, inspect
 def _entry(name: str) -> tuple[str, ModelInfo]:
     contents = _contents()
     if name not in contents:
-        hint = _near(name, contents) or f"there are: {', '.join(sorted(contents))}"
+        hint = _near(name, contents) or "`muybridge models` lists them"
         raise ValueError(f"no model {name!r}; {hint}")
     return contents[name]
 
@@ -177,18 +183,28 @@ def _contents() -> dict[str, tuple[str, ModelInfo]]:
 
 
 def _read(source: str, module: str) -> Iterator[ModelInfo]:
-    for function in ast.parse(source, filename=module).body:
-        if not isinstance(function, ast.FunctionDef):
-            continue
-        for mark in function.decorator_list:
-            if isinstance(mark, ast.Call) and isinstance(mark.func, ast.Name) and mark.func.id == "model":
-                values = {str(k.arg): _value(k.value, module) for k in mark.keywords}
-                yield ModelInfo(name=function.name, **values)
+    known: dict[str, Any] = {"ClipSpec": ClipSpec, "Fraction": Fraction, "replace": replace}
+    for statement in ast.parse(source, filename=module).body:
+        match statement:
+            # A clip that several models share has a name of its own.
+            case ast.Assign(
+                targets=[ast.Name(id=name)], value=ast.Call(func=ast.Name(id="ClipSpec" | "replace"))
+            ):
+                known[name] = _value(statement.value, module, known)
+            case ast.FunctionDef():
+                for mark in statement.decorator_list:
+                    if (
+                        isinstance(mark, ast.Call)
+                        and isinstance(mark.func, ast.Name)
+                        and mark.func.id == "model"
+                    ):
+                        values = {str(k.arg): _value(k.value, module, known) for k in mark.keywords}
+                        yield ModelInfo(name=statement.name, family=module.rpartition(".")[2], **values)
 
 
-def _value(expression: ast.expr, module: str) -> Any:
+def _value(expression: ast.expr, module: str, known: Mapping[str, Any]) -> Any:
     code = compile(ast.Expression(expression), module, "eval")
     try:
-        return eval(code, {"__builtins__": {}, "ClipSpec": ClipSpec, "Fraction": Fraction})
+        return eval(code, {"__builtins__": {}, **known})
     except NameError as error:
         raise RuntimeError(f"{module}: @model is read without importing the file, so {error}") from None

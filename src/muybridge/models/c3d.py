@@ -10,9 +10,16 @@ The first pool leaves time alone, so that early layers see every frame.
       conv4a conv4b   512   4  14  14    pool4
       conv5a conv5b   512   2   7   7    pool5, padded by one pixel   512  1 4 4
       fc6 4096, fc7 4096, linear
+
+c3d_bn is the variant that Carreira and Zisserman 2017 compare with, "Quo Vadis, Action Recognition?",
+https://arxiv.org/abs/1705.07750: batch norm after every convolution and after fc6 and fc7, and the first pool halves
+time, which leaves one step to pool5: that one pools over space alone. The classifier has no batch norm; there the
+paper is silent.
 """
 
 from __future__ import annotations
+
+from fractions import Fraction
 
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -27,39 +34,55 @@ _FRAMES, _SIDE = 16, 112
 
 
 class C3d(ClipModel):
-    """The network of the paper; fc6 fixes its input to 16 frames of 112x112.
+    """The network of the papers; fc6 fixes its input to 16 frames of 112x112.
 
     Args:
         num_classes: Number of classes.
         dropout: After fc6 and after fc7.
         pool5_padding: Pad the last pool to 4x4 maps (8192 numbers into fc6), as Caffe's rounding did and the
             published weights expect; else 3x3 maps (4608).
+        norm: Batch norm after every convolution and after fc6 and fc7.
+        halve_early: The first pool halves time and the last one does not, instead of the other way round.
     """
 
     dim = 512
     time_stride = 16
     space_stride = 32
 
-    def __init__(self, *, num_classes: int, dropout: float, pool5_padding: bool) -> None:
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        dropout: float,
+        pool5_padding: bool,
+        norm: bool = False,
+        halve_early: bool = False,
+    ) -> None:
         super().__init__()
         self.convs = nn.Sequential()
         width_in = self.channels
         for stage, widths in enumerate(_STAGES, start=1):
             for letter, width in zip("ab", widths, strict=False):
-                self.convs.add_module(f"conv{stage}{letter}", nn.Conv3d(width_in, width, 3, padding=1))
+                conv = nn.Conv3d(width_in, width, 3, padding=1, bias=not norm)
+                self.convs.add_module(f"conv{stage}{letter}", conv)
+                if norm:
+                    self.convs.add_module(f"norm{stage}{letter}", nn.BatchNorm3d(width))
                 self.convs.add_module(f"relu{stage}{letter}", nn.ReLU(inplace=True))
                 width_in = width
-            window = (1, 2, 2) if stage == 1 else (2, 2, 2)
+            window = (1, 2, 2) if stage == (5 if halve_early else 1) else (2, 2, 2)
             padding = (0, 1, 1) if stage == 5 and pool5_padding else 0
             self.convs.add_module(f"pool{stage}", nn.MaxPool3d(window, padding=padding))
         side = 4 if pool5_padding else 3
-        self.fc6 = nn.Linear(self.dim * side * side, 4096)
-        self.fc7 = nn.Linear(4096, 4096)
+        self.fc6 = nn.Linear(self.dim * side * side, 4096, bias=not norm)
+        self.fc7 = nn.Linear(4096, 4096, bias=not norm)
+        self.norm6 = _ClipNorm(4096) if norm else nn.Identity()
+        self.norm7 = _ClipNorm(4096) if norm else nn.Identity()
         self.dropout = nn.Dropout(dropout)
         for layer in self.modules():
             if isinstance(layer, (nn.Conv3d, nn.Linear)):
                 nn.init.xavier_uniform_(layer.weight)
-                nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
         self.head = Classifier(4096, num_classes, dropout=dropout)
 
     def features(self, clip: Float[Tensor, "b c t h w"]) -> Float[Tensor, "b 512 t2 h2 w2"]:
@@ -83,10 +106,20 @@ class C3d(ClipModel):
                 f"pixels (frames={_FRAMES} size={_SIDE} in the clip's settings)"
             )
         x = self.features(clip).flatten(1)
-        x = self.dropout(F.relu(self.fc6(x), inplace=True))
-        x = F.relu(self.fc7(x), inplace=True)
+        x = self.dropout(F.relu(self.norm6(self.fc6(x)), inplace=True))
+        x = F.relu(self.norm7(self.fc7(x)), inplace=True)
         logits: Tensor = self.head(x)
         return logits
+
+
+class _ClipNorm(nn.BatchNorm1d):
+    """Batch norm over clips; a batch of one has no spread, so the running statistics stand in."""
+
+    def forward(self, x: Float[Tensor, "b d"]) -> Float[Tensor, "b d"]:
+        if self.training and x.shape[0] == 1:
+            return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps)
+        normalised: Tensor = super().forward(x)
+        return normalised
 
 
 def _size(clip: Tensor) -> str:
@@ -110,3 +143,25 @@ def _size(clip: Tensor) -> str:
 def c3d(*, num_classes: int = 400, dropout: float = 0.5, pool5_padding: bool = True) -> C3d:
     """79.6 M parameters, 38.5 GMACs per view."""
     return C3d(num_classes=num_classes, dropout=dropout, pool5_padding=pool5_padding)
+
+
+@model(
+    clip=ClipSpec(
+        frames=16,
+        stride=1,
+        fps=Fraction(25),
+        size=112,
+        short_side=128,
+        mean=(0.5, 0.5, 0.5),
+        std=(0.5, 0.5, 0.5),
+        test_clips=15,
+        test_crops=1,
+    ),
+    paper="Carreira and Zisserman 2017, https://arxiv.org/abs/1705.07750",
+    summary="C3D with batch norm, time halved by the first pool",
+)
+def c3d_bn(*, num_classes: int = 400, dropout: float = 0.5, pool5_padding: bool = True) -> C3d:
+    """79.6 M parameters, 19.9 GMACs per view."""
+    return C3d(
+        num_classes=num_classes, dropout=dropout, pool5_padding=pool5_padding, norm=True, halve_early=True
+    )

@@ -42,12 +42,19 @@ def list_weights(pattern: str = "*") -> list[Weights]:
 
 
 def find_weights(name: str) -> Weights:
-    """Published weights by their name.
+    """Published weights by their name, or by the name of their model: then its Kinetics-400 ones, or its only ones.
 
     Raises:
         ValueError: No such weights.
     """
     every = {weights.name: weights for weights in list_weights()}
+    of_model = [weights for weights in every.values() if weights.model == name]
+    if len(of_model) == 1:
+        return of_model[0]
+    if of_model:
+        if f"{name}.k400" in every:
+            return every[f"{name}.k400"]
+        raise ValueError(f"several weights are published for {name}: {', '.join(w.name for w in of_model)}")
     if name not in every:
         near = difflib.get_close_matches(name, every, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else "see `muybridge models --weights`"

@@ -34,13 +34,15 @@ class Reading:
         twins: Models with the very same network that are fed otherwise: the keys can't tell them apart.
         rules: Patterns and replacements, applied in order to each key of the file (`re.sub`); the outcome is the
             key of our model. Where the file splits what we keep in one tensor, the outcome ends in `#0`, `#1`, ...
-            and the parts are joined along the first axis.
+            and the parts are joined along the first axis; where one tensor of the file has two places, the outcome
+            names both, parted by `|`.
         edits: Pattern of our key (`re.fullmatch`) -> what to do with the tensor, such as a transposition.
         ignored: Pattern of the file's key (`re.fullmatch`) -> why it is not needed, for the report.
         filled: Pattern of our key (`re.fullmatch`) -> the value that it has everywhere, because the file leaves it
             out.
         inflates: The file is an image network's: its kernels grow along time and its classifier is left out. Such a
             reading counts only if its model is asked for.
+        fresh: Pattern of our keys (`re.fullmatch`) that an image network has nothing for, and that start anew.
         note: What a user should know about this origin's files; empty if nothing.
     """
 
@@ -56,22 +58,23 @@ class Reading:
     ignored: Mapping[str, str] = field(default_factory=dict)
     filled: Mapping[str, float] = field(default_factory=dict)
     inflates: bool = False
+    fresh: str = r"head\..*"
     note: str = ""
 
-    def target(self, key: str) -> str:
-        """Our name for a key of the file."""
+    def targets(self, key: str) -> list[str]:
+        """Our names for a key of the file: one, as a rule."""
         for pattern, replacement in self.rules:
             key = re.sub(pattern, replacement, key)
-        return key
+        return key.split("|")
 
 
 def depths(keys: Collection[str], pattern: str) -> tuple[int, ...]:
-    """Blocks of each stage, read off key names.
+    r"""Blocks of each stage, read off key names.
 
     Args:
         keys: Keys of a file.
         pattern: With two groups, the numbers of the stage and of the block, matched at the start of the key:
-            `r"layer(\\d)\\.(\\d+)\\."`.
+            `r"layer(\d)\.(\d+)\."`.
 
     Returns:
         How many block numbers each stage has, in the order of the stages' numbers.

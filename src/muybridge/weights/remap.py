@@ -18,7 +18,7 @@ class Remapped:
     """What became of a file's keys.
 
     Attributes:
-        used: The file's key -> our key.
+        used: The file's key -> our key (the first, if it has two places).
         ignored: The file's key -> why it is not needed.
         filled: Our keys that the file leaves out and whose value is known.
         unknown: Keys of the file for which our model has no place.
@@ -62,15 +62,18 @@ def remap(
         if reason := _first(reading.ignored, key):
             ignored[key] = reason
             continue
-        target, _, part = reading.target(key).partition("#")
-        places = parts.setdefault(target, {})
-        if target not in wanted or int(part or 0) in places:
-            unknown.append(key)
-            if not places:
-                del parts[target]
-            continue
-        places[int(part or 0)] = tensor
-        used[key] = target
+        targets = reading.targets(key)
+        for place in targets:
+            target, _, part = place.partition("#")
+            places = parts.setdefault(target, {})
+            if target not in wanted or int(part or 0) in places:
+                unknown.append(key)
+                if not places:
+                    del parts[target]
+                break
+            places[int(part or 0)] = tensor
+        else:
+            used[key] = targets[0].partition("#")[0]
     renamed: dict[str, Tensor] = {}
     misshapen: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {}
     for target in list(parts):
@@ -94,7 +97,9 @@ def remap(
         # Batch norms count batches only since PyTorch 0.4.1; the count is not used in evaluation.
         value = 0 if value is None and target.endswith("num_batches_tracked") else value
         if value is None:
-            missing.append(target)
+            # What an image network has nothing for, the classifier at least, stays as the model made it.
+            if not (reading.inflates and re.fullmatch(reading.fresh, target)):
+                missing.append(target)
             continue
         device = next(iter(renamed.values())).device if renamed else None
         renamed[target] = torch.full(model.shape, value, dtype=model.dtype, device=device)
