@@ -147,7 +147,8 @@ def open_checkpoint(
     """Open any weight file: ours, or one that another project published or trained.
 
     Args:
-        source: A file, or the name of published weights (`muybridge models --weights`), which are then fetched.
+        source: A file, a folder in the Hugging Face format, or the name of published weights (`muybridge models
+            --weights`), which are then fetched.
         model: Name in `create_model`, where the file alone leaves it open.
         num_classes: Number of outputs wanted: where the file has another, its classifier is left out and a fresh one
             takes its place.
@@ -165,6 +166,8 @@ def open_checkpoint(
     path, entry = _locate(source, progress)
     if is_model_file(path):
         return _own(load_model(path), model, num_classes, labels)
+    if (path / "config.json").is_file():
+        return _own(_hugging_face(path), model, num_classes, labels)
     opened = open_file(path)
     found = _matches(path, opened, entry)
     match, network = _choose(found, model)
@@ -223,7 +226,9 @@ def _entry_of(path: Path) -> Weights | None:
 def _matches(path: Path, opened: Opened, entry: Weights | None) -> list[tuple[Match, ClipModel]]:
     """Every reading that holds, with its model on the meta device; one of the models of `entry` comes first."""
     state = {key: torch.empty_like(tensor, device="meta") for key, tensor in opened.state.items()}
-    found, failed = [], []
+    told = _settings(opened.facts)
+    found: list[tuple[Match, ClipModel]] = []
+    failed: list[tuple[Match, ClipModel]] = []
     for reading in readings({key: tuple(tensor.shape) for key, tensor in state.items()}):
         known = (
             entry
@@ -234,10 +239,12 @@ def _matches(path: Path, opened: Opened, entry: Weights | None) -> list[tuple[Ma
             others = tuple(name for name in (reading.model, *reading.twins) if name != known.model)
             options = {**reading.options, **known.options}
             reading = replace(reading, model=known.model, twins=others, options=options)
+        else:
+            reading = _fed_as_told(reading, told)
         with torch.device("meta"):
             network = create_model(reading.model, num_classes=reading.num_classes, **reading.options)
         _, remapped = remap(dict(state), network.state_dict(), reading)
-        clip = known.clip if known else _clip(reading, opened.facts)
+        clip = known.clip if known else replace(reading.clip or model_info(reading.model).clip, **told)
         match = Match(
             path=path, kind=opened.kind, reading=reading, remapped=remapped, weights=known, clip=clip
         )
@@ -302,14 +309,24 @@ def _as_twin(match: Match, model: str) -> tuple[Match, ClipModel]:
     ), network
 
 
-def _clip(reading: Reading, facts: Mapping[str, str]) -> ClipSpec:
-    """How the file's origin feeds the model; PySlowFast writes it into its files."""
-    clip = reading.clip or model_info(reading.model).clip
-    settings = facts.get("cfg", "")
-    for name, setting in (("frames", "NUM_FRAMES"), ("stride", "SAMPLING_RATE")):
-        if told := re.search(rf"\b{setting}: (\d+)", settings):
-            clip = replace(clip, **{name: int(told[1])})
-    return clip
+def _settings(facts: Mapping[str, str]) -> dict[str, Any]:
+    """What PySlowFast, which writes its settings into its files, says of the clip."""
+    names = {"frames": "NUM_FRAMES", "stride": "SAMPLING_RATE", "size": "TEST_CROP_SIZE"}
+    found = {name: re.search(rf"\b{setting}: (\d+)", facts.get("cfg", "")) for name, setting in names.items()}
+    told = {name: int(match[1]) for name, match in found.items() if match}
+    # It tests on crops as high as the resized frame.
+    return told | ({"short_side": told["size"]} if "size" in told else {})
+
+
+def _fed_as_told(reading: Reading, told: Mapping[str, Any]) -> Reading:
+    """The same reading, with the twin first whose frames and stride the file tells."""
+    names = (reading.model, *reading.twins)
+    clips = {name: model_info(name).clip for name in names}
+    likely = [
+        n for n in names if (clips[n].frames, clips[n].stride) == (told.get("frames"), told.get("stride"))
+    ]
+    model = likely[0] if likely else reading.model
+    return replace(reading, model=model, twins=tuple(name for name in names if name != model))
 
 
 def _labels(match: Match, outputs: int, labels: Sequence[str] | None) -> tuple[str, ...]:
@@ -328,10 +345,26 @@ def _labels(match: Match, outputs: int, labels: Sequence[str] | None) -> tuple[s
     return tuple(f"class {number}" for number in range(outputs))
 
 
+def _hugging_face(folder: Path) -> LoadedModel:
+    from muybridge.models.hf import open_folder
+
+    network, options, labels, clip = open_folder(folder)
+    return LoadedModel(
+        model=network,
+        name="hf_video",
+        options=options,
+        labels=labels,
+        clip=clip,
+        facts={"file": folder.name, "origin": "Hugging Face"},
+        origin="Hugging Face",
+        report=f"file      {folder}\norigin    Hugging Face\nmodel     {type(network.network).__name__}",
+    )
+
+
 def _own(
     loaded: LoadedModel, model: str | None, num_classes: int | None, labels: Sequence[str] | None
 ) -> LoadedModel:
-    """A file of ours, with the changes that were asked for."""
+    """A model that describes itself, with the changes that were asked for."""
     if model not in (None, loaded.name):
         raise WeightsError(f"the file says that it is {loaded.name}, not {model}; leave model out")
     outputs = len(loaded.labels) if num_classes is None else num_classes

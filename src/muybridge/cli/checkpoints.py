@@ -30,6 +30,34 @@ def read_labels(path: Path | None) -> tuple[str, ...] | None:
     return labels
 
 
+def fetched(source: str) -> str:
+    """Have published weights in the cache before they are opened, with a bar and a word on how they were checked.
+
+    Returns:
+        The source as it was given: a file, or a name of published weights.
+    """
+    from muybridge.published import find_weights
+    from muybridge.weights.fetch import cache_path, fetch
+
+    if Path(source).exists():
+        return source
+    try:
+        weights = find_weights(source)
+    except ValueError:
+        return source  # not a name: whoever opens it says what is wrong with it as a file
+    is_new = not cache_path(weights.url).exists()
+    with console.progress(f"fetching {weights.name}", of_bytes=True) as step:
+        path = fetch(weights, progress=step)
+    if is_new:
+        trust = (
+            ""
+            if weights.sha256
+            else "; nothing was published to check it against, so this first one is trusted"
+        )
+        console.say(f"fetched {path}{trust}")
+    return weights.name
+
+
 @app.command("identify")
 def identify(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A weight file, as its project published it.")],

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from muybridge.cli import console
+from muybridge.cli.checkpoints import fetched
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,7 +74,7 @@ def measure(
     from muybridge.predict import choose_device
     from muybridge.tasks.recognition import evaluate
 
-    loaded = open_checkpoint(checkpoint, model=model)
+    loaded = open_checkpoint(fetched(checkpoint), model=model)
     name, samples = select(_as_trained(read_samples(data), data, loaded.facts), split, group or ())
     test_set = ClipDataset(samples, loaded.labels, loaded.clip, train=False, clips=clips, crops=crops)
     network = loaded.model.to(choose_device(device))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from muybridge.cli import console
-from muybridge.cli.checkpoints import read_labels
+from muybridge.cli.checkpoints import fetched, read_labels
 from muybridge.files import write_text
 from muybridge.types import VideoError
 
@@ -150,9 +150,7 @@ def _open(checkpoint: Path | None, model: str | None, labels: Path | None, devic
     names = read_labels(labels)
     if checkpoint is not None:
         return load(checkpoint, model=model, labels=names, device=device)
-    name = model or DEFAULT_WEIGHTS
-    with console.progress(f"fetching {name}", of_bytes=True) as step:
-        return load(name, labels=names, device=device, progress=step)
+    return load(fetched(model or DEFAULT_WEIGHTS), labels=names, device=device)
 
 
 def expand(arguments: list[str]) -> list[Path]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from muybridge.cli import console
+from muybridge.cli.checkpoints import fetched
 
 if TYPE_CHECKING:
     from muybridge.build import Training
@@ -81,6 +82,7 @@ def train(
         recipe, out = recipe or str(resume / "recipe.json"), out or resume
     loaded = load_recipe(recipe or ("finetune" if start else "scratch"), overrides)
     out = out or _new_folder(_stem(start) or loaded.model.name)
+    start = fetched(start) if start else None
     run_training(
         data, loaded, out, start=start, start_model=model, resume=resume, devices=devices, nodes=nodes
     )
