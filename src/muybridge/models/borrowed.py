@@ -248,10 +248,23 @@ def _mvit_blocks(
     return blocks
 
 
+_16X4 = ClipSpec(frames=16, stride=4, fps=Fraction(30), size=224, short_side=256, test_clips=5, test_crops=1)
+_32X3 = ClipSpec(frames=32, stride=3, fps=Fraction(30), size=224, short_side=256, test_clips=5, test_crops=1)
+_SWIN = ClipSpec(
+    frames=32,
+    stride=2,
+    fps=Fraction(30),
+    size=224,
+    short_side=256,
+    mean=(0.485, 0.456, 0.406),
+    std=(0.229, 0.224, 0.225),
+    test_clips=12,
+    test_crops=1,
+)
+
+
 @model(
-    clip=ClipSpec(
-        frames=16, stride=4, fps=Fraction(30), size=224, short_side=256, test_clips=5, test_crops=1
-    ),
+    clip=_16X4,
     paper="Fan et al. 2021, https://arxiv.org/abs/2104.11227",
     summary="MViT-B: attention on maps that shrink; 16 frames",
 )
@@ -277,9 +290,7 @@ def mvit_v1_b(
 
 
 @model(
-    clip=ClipSpec(
-        frames=32, stride=3, fps=Fraction(30), size=224, short_side=256, test_clips=5, test_crops=1
-    ),
+    clip=_32X3,
     paper="Fan et al. 2021, https://arxiv.org/abs/2104.11227",
     summary="MViT-B: attention on maps that shrink; 32 frames",
 )
@@ -302,9 +313,7 @@ def mvit_v1_b_32x3(
 
 
 @model(
-    clip=ClipSpec(
-        frames=32, stride=3, fps=Fraction(30), size=224, short_side=256, test_clips=5, test_crops=1
-    ),
+    clip=_32X3,
     paper="Fan et al. 2021, https://arxiv.org/abs/2104.11227",
     summary="MViT-B of 24 blocks, whose pools look at one frame; 32 frames",
 )
@@ -330,9 +339,7 @@ def mvit_v1_b24_32x3(
 
 
 @model(
-    clip=ClipSpec(
-        frames=16, stride=4, fps=Fraction(30), size=224, short_side=256, test_clips=5, test_crops=1
-    ),
+    clip=_16X4,
     paper="Li et al. 2022, https://arxiv.org/abs/2112.01526",
     summary="MViTv2-S: attention on maps that shrink, relative positions; 16 frames",
 )
@@ -359,9 +366,7 @@ def mvit_v2_s(
 
 
 @model(
-    clip=ClipSpec(
-        frames=32, stride=3, fps=Fraction(30), size=224, short_side=256, test_clips=5, test_crops=1
-    ),
+    clip=_32X3,
     paper="Li et al. 2022, https://arxiv.org/abs/2112.01526",
     summary="MViTv2-B: attention on maps that shrink, relative positions; 32 frames",
 )
@@ -423,17 +428,7 @@ def mvit_v2_l_40x3(
 
 
 @model(
-    clip=ClipSpec(
-        frames=32,
-        stride=2,
-        fps=Fraction(30),
-        size=224,
-        short_side=256,
-        mean=(0.485, 0.456, 0.406),
-        std=(0.229, 0.224, 0.225),
-        test_clips=12,
-        test_crops=1,
-    ),
+    clip=_SWIN,
     paper="Liu et al. 2022, https://arxiv.org/abs/2106.13230",
     summary="Video Swin-T: attention within shifted windows of space and time",
 )
@@ -456,17 +451,7 @@ def swin3d_t(
 
 
 @model(
-    clip=ClipSpec(
-        frames=32,
-        stride=2,
-        fps=Fraction(30),
-        size=224,
-        short_side=256,
-        mean=(0.485, 0.456, 0.406),
-        std=(0.229, 0.224, 0.225),
-        test_clips=12,
-        test_crops=1,
-    ),
+    clip=_SWIN,
     paper="Liu et al. 2022, https://arxiv.org/abs/2106.13230",
     summary="Video Swin-S: attention within shifted windows of space and time",
 )
@@ -489,17 +474,7 @@ def swin3d_s(
 
 
 @model(
-    clip=ClipSpec(
-        frames=32,
-        stride=2,
-        fps=Fraction(30),
-        size=224,
-        short_side=256,
-        mean=(0.485, 0.456, 0.406),
-        std=(0.229, 0.224, 0.225),
-        test_clips=12,
-        test_crops=1,
-    ),
+    clip=_SWIN,
     paper="Liu et al. 2022, https://arxiv.org/abs/2106.13230",
     summary="Video Swin-B: attention within shifted windows of space and time",
 )
@@ -522,17 +497,7 @@ def swin3d_b(
 
 
 @model(
-    clip=ClipSpec(
-        frames=32,
-        stride=2,
-        fps=Fraction(30),
-        size=224,
-        short_side=256,
-        mean=(0.485, 0.456, 0.406),
-        std=(0.229, 0.224, 0.225),
-        test_clips=12,
-        test_crops=1,
-    ),
+    clip=_SWIN,
     paper="Liu et al. 2022, https://arxiv.org/abs/2106.13230",
     summary="Video Swin-L: attention within shifted windows of space and time",
 )

@@ -80,8 +80,14 @@ def _block(width_in: int, width: int, *, preserved: bool, stride: Triple = (1, 1
     return Residual(branch, width_in, 4 * width, stride)
 
 
+_FROM_IG65M = ClipSpec(frames=32, stride=2, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+_FROM_SCRATCH = ClipSpec(
+    frames=32, stride=2, mean=(0.43216, 0.394666, 0.37645), std=(0.22803, 0.22145, 0.216989)
+)
+
+
 @model(
-    clip=ClipSpec(frames=32, stride=2, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
+    clip=_FROM_IG65M,
     paper="Tran et al. 2019, https://arxiv.org/abs/1904.02811",
     summary="interaction-reduced CSN-50",
 )
@@ -101,7 +107,7 @@ def ircsn_r101(*, num_classes: int = 400, dropout: float = 0.5, eps: float = 1e-
 
 
 @model(
-    clip=ClipSpec(frames=32, stride=2, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
+    clip=_FROM_IG65M,
     paper="Tran et al. 2019, https://arxiv.org/abs/1904.02811",
     summary="interaction-reduced CSN-152",
 )
@@ -111,7 +117,7 @@ def ircsn_r152(*, num_classes: int = 400, dropout: float = 0.5, eps: float = 1e-
 
 
 @model(
-    clip=ClipSpec(frames=32, stride=2, mean=(0.43216, 0.394666, 0.37645), std=(0.22803, 0.22145, 0.216989)),
+    clip=_FROM_SCRATCH,
     paper="Tran et al. 2019, https://arxiv.org/abs/1904.02811",
     summary="interaction-preserved CSN-50",
 )
@@ -121,7 +127,7 @@ def ipcsn_r50(*, num_classes: int = 400, dropout: float = 0.5, eps: float = 1e-3
 
 
 @model(
-    clip=ClipSpec(frames=32, stride=2, mean=(0.43216, 0.394666, 0.37645), std=(0.22803, 0.22145, 0.216989)),
+    clip=_FROM_SCRATCH,
     paper="Tran et al. 2019, https://arxiv.org/abs/1904.02811",
     summary="interaction-preserved CSN-101",
 )
@@ -131,7 +137,7 @@ def ipcsn_r101(*, num_classes: int = 400, dropout: float = 0.5, eps: float = 1e-
 
 
 @model(
-    clip=ClipSpec(frames=32, stride=2, mean=(0.43216, 0.394666, 0.37645), std=(0.22803, 0.22145, 0.216989)),
+    clip=_FROM_SCRATCH,
     paper="Tran et al. 2019, https://arxiv.org/abs/1904.02811",
     summary="interaction-preserved CSN-152",
 )

@@ -124,6 +124,18 @@ def _size(clip: Tensor) -> str:
     return f"{clip.shape[2]} frames of {clip.shape[4]}x{clip.shape[3]} pixels"
 
 
+_TEN_FRAMES = ClipSpec(
+    frames=10,
+    stride=1,
+    size=170,
+    short_side=200,
+    mean=(117 / 255, 117 / 255, 117 / 255),
+    std=(1 / 255, 1 / 255, 1 / 255),
+    test_clips=20,
+    test_crops=1,
+)
+
+
 @model(
     clip=ClipSpec(
         frames=1,
@@ -144,16 +156,7 @@ def deepvideo_single(*, num_classes: int = 400, dropout: float = 0.5) -> DeepVid
 
 
 @model(
-    clip=ClipSpec(
-        frames=10,
-        stride=1,
-        size=170,
-        short_side=200,
-        mean=(117 / 255, 117 / 255, 117 / 255),
-        std=(1 / 255, 1 / 255, 1 / 255),
-        test_clips=20,
-        test_crops=1,
-    ),
+    clip=_TEN_FRAMES,
     paper="Karpathy et al. 2014, https://cs.stanford.edu/people/karpathy/deepvideo/",
     summary="DeepVideo early fusion: the first convolution sees ten frames",
 )
@@ -183,16 +186,7 @@ def deepvideo_late(*, num_classes: int = 400, dropout: float = 0.5) -> DeepVideo
 
 
 @model(
-    clip=ClipSpec(
-        frames=10,
-        stride=1,
-        size=170,
-        short_side=200,
-        mean=(117 / 255, 117 / 255, 117 / 255),
-        std=(1 / 255, 1 / 255, 1 / 255),
-        test_clips=20,
-        test_crops=1,
-    ),
+    clip=_TEN_FRAMES,
     paper="Karpathy et al. 2014, https://cs.stanford.edu/people/karpathy/deepvideo/",
     summary="DeepVideo slow fusion: three convolutions gather ten frames",
 )

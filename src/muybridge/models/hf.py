@@ -212,17 +212,20 @@ def _clip(path: Path, kind: str, config: Any) -> ClipSpec:
     return ClipSpec.from_dict(own)
 
 
+_16X4 = ClipSpec(
+    frames=16,
+    stride=4,
+    size=224,
+    short_side=224,
+    mean=(0.485, 0.456, 0.406),
+    std=(0.229, 0.224, 0.225),
+    test_clips=5,
+    test_crops=3,
+)
+
+
 @model(
-    clip=ClipSpec(
-        frames=16,
-        stride=4,
-        size=224,
-        short_side=224,
-        mean=(0.485, 0.456, 0.406),
-        std=(0.229, 0.224, 0.225),
-        test_clips=5,
-        test_crops=3,
-    ),
+    clip=_16X4,
     paper="Wolf et al. 2020, https://arxiv.org/abs/1910.03771",
     summary="any video classifier of transformers, from its configuration; VideoMAE-B if none is given",
 )
@@ -252,16 +255,7 @@ def hf_video(
 
 
 @model(
-    clip=ClipSpec(
-        frames=16,
-        stride=4,
-        size=224,
-        short_side=224,
-        mean=(0.485, 0.456, 0.406),
-        std=(0.229, 0.224, 0.225),
-        test_clips=5,
-        test_crops=3,
-    ),
+    clip=_16X4,
     paper="Tong et al. 2022, https://arxiv.org/abs/2203.12602",
     summary="VideoMAE-B: a plain transformer on patches of space and time (transformers)",
 )

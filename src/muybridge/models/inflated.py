@@ -213,10 +213,11 @@ class InflatedResNet(ClipModel):
         return maps
 
 
+_8X8 = ClipSpec(frames=8, stride=8, fps=Fraction(30), size=224, short_side=256, test_clips=10, test_crops=3)
+
+
 @model(
-    clip=ClipSpec(
-        frames=8, stride=8, fps=Fraction(30), size=224, short_side=256, test_clips=10, test_crops=3
-    ),
+    clip=_8X8,
     paper="Wang et al. 2018, https://arxiv.org/abs/1711.07971",
     summary="ResNet-50 on every frame, halving their number by a max pool",
 )
@@ -244,9 +245,7 @@ def c2d_r50(
 
 
 @model(
-    clip=ClipSpec(
-        frames=8, stride=8, fps=Fraction(30), size=224, short_side=256, test_clips=10, test_crops=3
-    ),
+    clip=_8X8,
     paper="Wang et al. 2018, https://arxiv.org/abs/1711.07971",
     summary="ResNet-50 on every frame, averaged",
 )
@@ -272,9 +271,7 @@ def c2d_r50_nopool(
 
 
 @model(
-    clip=ClipSpec(
-        frames=8, stride=8, fps=Fraction(30), size=224, short_side=256, test_clips=10, test_crops=3
-    ),
+    clip=_8X8,
     paper="Carreira and Zisserman 2017, https://arxiv.org/abs/1705.07750",
     summary="I3D with a ResNet-50: every other block sees three frames",
 )
@@ -301,9 +298,7 @@ def i3d_r50_8x8(
 
 
 @model(
-    clip=ClipSpec(
-        frames=8, stride=8, fps=Fraction(30), size=224, short_side=256, test_clips=10, test_crops=3
-    ),
+    clip=_8X8,
     paper="Carreira and Zisserman 2017, https://arxiv.org/abs/1705.07750",
     summary="I3D with a ResNet-101",
 )
@@ -397,9 +392,7 @@ def slow_r50_4x16(
 
 
 @model(
-    clip=ClipSpec(
-        frames=8, stride=8, fps=Fraction(30), size=224, short_side=256, test_clips=10, test_crops=3
-    ),
+    clip=_8X8,
     paper="Feichtenhofer et al. 2019, https://arxiv.org/abs/1812.03982",
     summary="Slow pathway alone, ResNet-50 on 8 frames",
 )
@@ -426,9 +419,7 @@ def slow_r50_8x8(
 
 
 @model(
-    clip=ClipSpec(
-        frames=8, stride=8, fps=Fraction(30), size=224, short_side=256, test_clips=10, test_crops=3
-    ),
+    clip=_8X8,
     paper="Feichtenhofer et al. 2019, https://arxiv.org/abs/1812.03982",
     summary="Slow pathway alone, ResNet-101 on 8 frames",
 )

@@ -66,15 +66,18 @@ def _bottleneck(width_in: int, width_out: int, stride: Triple, *, shortcut: str)
     return with_shortcut(PreActivation(branch, width_in, width_out, stride), shortcut)
 
 
+_HARA = ClipSpec(
+    stride=1,
+    size=112,
+    short_side=112,
+    mean=(0.4345, 0.4051, 0.3775),
+    std=(0.2768, 0.2713, 0.2737),
+    test_crops=1,
+)
+
+
 @model(
-    clip=ClipSpec(
-        stride=1,
-        size=112,
-        short_side=112,
-        mean=(0.4345, 0.4051, 0.3775),
-        std=(0.2768, 0.2713, 0.2737),
-        test_crops=1,
-    ),
+    clip=_HARA,
     paper="Hara et al. 2018, https://arxiv.org/abs/1711.09577",
     summary="3D ResNet-18 with norms before convolutions",
 )
@@ -84,14 +87,7 @@ def preact_resnet3d_18(*, num_classes: int = 400, dropout: float = 0.0, shortcut
 
 
 @model(
-    clip=ClipSpec(
-        stride=1,
-        size=112,
-        short_side=112,
-        mean=(0.4345, 0.4051, 0.3775),
-        std=(0.2768, 0.2713, 0.2737),
-        test_crops=1,
-    ),
+    clip=_HARA,
     paper="Hara et al. 2018, https://arxiv.org/abs/1711.09577",
     summary="3D ResNet-34 with norms before convolutions",
 )
@@ -101,14 +97,7 @@ def preact_resnet3d_34(*, num_classes: int = 400, dropout: float = 0.0, shortcut
 
 
 @model(
-    clip=ClipSpec(
-        stride=1,
-        size=112,
-        short_side=112,
-        mean=(0.4345, 0.4051, 0.3775),
-        std=(0.2768, 0.2713, 0.2737),
-        test_crops=1,
-    ),
+    clip=_HARA,
     paper="Hara et al. 2018, https://arxiv.org/abs/1711.09577",
     summary="3D ResNet-50 with norms before convolutions",
 )
@@ -118,14 +107,7 @@ def preact_resnet3d_50(*, num_classes: int = 400, dropout: float = 0.0, shortcut
 
 
 @model(
-    clip=ClipSpec(
-        stride=1,
-        size=112,
-        short_side=112,
-        mean=(0.4345, 0.4051, 0.3775),
-        std=(0.2768, 0.2713, 0.2737),
-        test_crops=1,
-    ),
+    clip=_HARA,
     paper="Hara et al. 2018, https://arxiv.org/abs/1711.09577",
     summary="3D ResNet-101 with norms before convolutions",
 )
@@ -135,14 +117,7 @@ def preact_resnet3d_101(*, num_classes: int = 400, dropout: float = 0.0, shortcu
 
 
 @model(
-    clip=ClipSpec(
-        stride=1,
-        size=112,
-        short_side=112,
-        mean=(0.4345, 0.4051, 0.3775),
-        std=(0.2768, 0.2713, 0.2737),
-        test_crops=1,
-    ),
+    clip=_HARA,
     paper="Hara et al. 2018, https://arxiv.org/abs/1711.09577",
     summary="3D ResNet-152 with norms before convolutions",
 )
@@ -152,14 +127,7 @@ def preact_resnet3d_152(*, num_classes: int = 400, dropout: float = 0.0, shortcu
 
 
 @model(
-    clip=ClipSpec(
-        stride=1,
-        size=112,
-        short_side=112,
-        mean=(0.4345, 0.4051, 0.3775),
-        std=(0.2768, 0.2713, 0.2737),
-        test_crops=1,
-    ),
+    clip=_HARA,
     paper="Hara et al. 2018, https://arxiv.org/abs/1711.09577",
     summary="3D ResNet-200 with norms before convolutions",
 )

@@ -180,6 +180,16 @@ def _hara(num_classes: int, dropout: float, *, depth: int, block: Block, width: 
     )
 
 
+_HARA = ClipSpec(
+    stride=1,
+    size=112,
+    short_side=112,
+    mean=(0.4345, 0.4051, 0.3775),
+    std=(0.2768, 0.2713, 0.2737),
+    test_crops=1,
+)
+
+
 @model(
     clip=ClipSpec(
         frames=16,
@@ -300,14 +310,7 @@ def r2plus1d_r50(*, num_classes: int = 400, dropout: float = 0.5) -> ResNet3d:
 
 
 @model(
-    clip=ClipSpec(
-        stride=1,
-        size=112,
-        short_side=112,
-        mean=(0.4345, 0.4051, 0.3775),
-        std=(0.2768, 0.2713, 0.2737),
-        test_crops=1,
-    ),
+    clip=_HARA,
     paper="Kataoka et al. 2020, https://arxiv.org/abs/2004.04968",
     summary="R(2+1)D-18 of Hara, with a pooled 7x7x7 stem",
 )
@@ -317,14 +320,7 @@ def resnet2p1d_18(*, num_classes: int = 400, dropout: float = 0.0, shortcut: str
 
 
 @model(
-    clip=ClipSpec(
-        stride=1,
-        size=112,
-        short_side=112,
-        mean=(0.4345, 0.4051, 0.3775),
-        std=(0.2768, 0.2713, 0.2737),
-        test_crops=1,
-    ),
+    clip=_HARA,
     paper="Kataoka et al. 2020, https://arxiv.org/abs/2004.04968",
     summary="R(2+1)D-34 of Hara, with a pooled 7x7x7 stem",
 )
@@ -334,14 +330,7 @@ def resnet2p1d_34(*, num_classes: int = 400, dropout: float = 0.0, shortcut: str
 
 
 @model(
-    clip=ClipSpec(
-        stride=1,
-        size=112,
-        short_side=112,
-        mean=(0.4345, 0.4051, 0.3775),
-        std=(0.2768, 0.2713, 0.2737),
-        test_crops=1,
-    ),
+    clip=_HARA,
     paper="Kataoka et al. 2020, https://arxiv.org/abs/2004.04968",
     summary="R(2+1)D-50 of Hara, with a pooled 7x7x7 stem",
 )
@@ -351,14 +340,7 @@ def resnet2p1d_50(*, num_classes: int = 400, dropout: float = 0.0, shortcut: str
 
 
 @model(
-    clip=ClipSpec(
-        stride=1,
-        size=112,
-        short_side=112,
-        mean=(0.4345, 0.4051, 0.3775),
-        std=(0.2768, 0.2713, 0.2737),
-        test_crops=1,
-    ),
+    clip=_HARA,
     paper="Kataoka et al. 2020, https://arxiv.org/abs/2004.04968",
     summary="R(2+1)D-101 of Hara, with a pooled 7x7x7 stem",
 )
@@ -368,14 +350,7 @@ def resnet2p1d_101(*, num_classes: int = 400, dropout: float = 0.0, shortcut: st
 
 
 @model(
-    clip=ClipSpec(
-        stride=1,
-        size=112,
-        short_side=112,
-        mean=(0.4345, 0.4051, 0.3775),
-        std=(0.2768, 0.2713, 0.2737),
-        test_crops=1,
-    ),
+    clip=_HARA,
     paper="Kataoka et al. 2020, https://arxiv.org/abs/2004.04968",
     summary="R(2+1)D-152 of Hara, with a pooled 7x7x7 stem",
 )
@@ -385,14 +360,7 @@ def resnet2p1d_152(*, num_classes: int = 400, dropout: float = 0.0, shortcut: st
 
 
 @model(
-    clip=ClipSpec(
-        stride=1,
-        size=112,
-        short_side=112,
-        mean=(0.4345, 0.4051, 0.3775),
-        std=(0.2768, 0.2713, 0.2737),
-        test_crops=1,
-    ),
+    clip=_HARA,
     paper="Kataoka et al. 2020, https://arxiv.org/abs/2004.04968",
     summary="R(2+1)D-200 of Hara, with a pooled 7x7x7 stem",
 )

@@ -81,18 +81,32 @@ class Recurrent(ClipModel):
         return logits
 
 
+_INCEPTION = ClipSpec(
+    frames=25,
+    stride=5,
+    fps=Fraction(25),
+    size=224,
+    short_side=256,
+    mean=(0.5, 0.5, 0.5),
+    std=(0.5, 0.5, 0.5),
+    test_clips=2,
+    test_crops=1,
+)
+_RESNET = ClipSpec(
+    frames=25,
+    stride=5,
+    fps=Fraction(25),
+    size=224,
+    short_side=256,
+    mean=(0.485, 0.456, 0.406),
+    std=(0.229, 0.224, 0.225),
+    test_clips=2,
+    test_crops=1,
+)
+
+
 @model(
-    clip=ClipSpec(
-        frames=25,
-        stride=5,
-        fps=Fraction(25),
-        size=224,
-        short_side=256,
-        mean=(0.5, 0.5, 0.5),
-        std=(0.5, 0.5, 0.5),
-        test_clips=2,
-        test_crops=1,
-    ),
+    clip=_INCEPTION,
     paper="Carreira and Zisserman 2017, https://arxiv.org/abs/1705.07750",
     summary="Inception-v1 on every fifth frame, read by an LSTM",
 )
@@ -103,17 +117,7 @@ def lstm_inception(*, num_classes: int = 400, dropout: float = 0.5) -> Recurrent
 
 
 @model(
-    clip=ClipSpec(
-        frames=25,
-        stride=5,
-        fps=Fraction(25),
-        size=224,
-        short_side=256,
-        mean=(0.485, 0.456, 0.406),
-        std=(0.229, 0.224, 0.225),
-        test_clips=2,
-        test_crops=1,
-    ),
+    clip=_RESNET,
     paper="Carreira and Zisserman 2017, https://arxiv.org/abs/1705.07750",
     summary="ResNet-50 on every fifth frame, read by an LSTM",
 )
@@ -124,17 +128,7 @@ def lstm_r50(*, num_classes: int = 400, dropout: float = 0.5) -> Recurrent:
 
 
 @model(
-    clip=ClipSpec(
-        frames=25,
-        stride=5,
-        fps=Fraction(25),
-        size=224,
-        short_side=256,
-        mean=(0.5, 0.5, 0.5),
-        std=(0.5, 0.5, 0.5),
-        test_clips=2,
-        test_crops=1,
-    ),
+    clip=_INCEPTION,
     paper="Carreira and Zisserman 2017, https://arxiv.org/abs/1705.07750",
     summary="Inception-v1 on every fifth frame, read by a GRU",
 )
@@ -145,17 +139,7 @@ def gru_inception(*, num_classes: int = 400, dropout: float = 0.5) -> Recurrent:
 
 
 @model(
-    clip=ClipSpec(
-        frames=25,
-        stride=5,
-        fps=Fraction(25),
-        size=224,
-        short_side=256,
-        mean=(0.485, 0.456, 0.406),
-        std=(0.229, 0.224, 0.225),
-        test_clips=2,
-        test_crops=1,
-    ),
+    clip=_RESNET,
     paper="Carreira and Zisserman 2017, https://arxiv.org/abs/1705.07750",
     summary="ResNet-50 on every fifth frame, read by a GRU",
 )

@@ -188,18 +188,29 @@ def hara(
     )
 
 
+_TORCHVISION = ClipSpec(
+    frames=16,
+    stride=1,
+    fps=Fraction(15),
+    size=112,
+    short_side=128,
+    mean=(0.43216, 0.394666, 0.37645),
+    std=(0.22803, 0.22145, 0.216989),
+    test_clips=5,
+    test_crops=1,
+)
+_HARA = ClipSpec(
+    stride=1,
+    size=112,
+    short_side=112,
+    mean=(0.4345, 0.4051, 0.3775),
+    std=(0.2768, 0.2713, 0.2737),
+    test_crops=1,
+)
+
+
 @model(
-    clip=ClipSpec(
-        frames=16,
-        stride=1,
-        fps=Fraction(15),
-        size=112,
-        short_side=128,
-        mean=(0.43216, 0.394666, 0.37645),
-        std=(0.22803, 0.22145, 0.216989),
-        test_clips=5,
-        test_crops=1,
-    ),
+    clip=_TORCHVISION,
     paper="Tran et al. 2018, https://arxiv.org/abs/1711.11248",
     summary="3D ResNet-18, as torchvision publishes it",
 )
@@ -218,17 +229,7 @@ def r3d_18(*, num_classes: int = 400, dropout: float = 0.0) -> ResNet3d:
 
 
 @model(
-    clip=ClipSpec(
-        frames=16,
-        stride=1,
-        fps=Fraction(15),
-        size=112,
-        short_side=128,
-        mean=(0.43216, 0.394666, 0.37645),
-        std=(0.22803, 0.22145, 0.216989),
-        test_clips=5,
-        test_crops=1,
-    ),
+    clip=_TORCHVISION,
     paper="Tran et al. 2018, https://arxiv.org/abs/1711.11248",
     summary="ResNet-18 that looks along time in its first layers only",
 )
@@ -248,14 +249,7 @@ def mc3_18(*, num_classes: int = 400, dropout: float = 0.0) -> ResNet3d:
 
 
 @model(
-    clip=ClipSpec(
-        stride=1,
-        size=112,
-        short_side=112,
-        mean=(0.4345, 0.4051, 0.3775),
-        std=(0.2768, 0.2713, 0.2737),
-        test_crops=1,
-    ),
+    clip=_HARA,
     paper="Hara et al. 2018, https://arxiv.org/abs/1711.09577",
     summary="3D ResNet-10 with 3x3x3 convolutions",
 )
@@ -265,14 +259,7 @@ def resnet3d_10(*, num_classes: int = 400, dropout: float = 0.0, shortcut: str =
 
 
 @model(
-    clip=ClipSpec(
-        stride=1,
-        size=112,
-        short_side=112,
-        mean=(0.4345, 0.4051, 0.3775),
-        std=(0.2768, 0.2713, 0.2737),
-        test_crops=1,
-    ),
+    clip=_HARA,
     paper="Hara et al. 2018, https://arxiv.org/abs/1711.09577",
     summary="3D ResNet-18 with 3x3x3 convolutions",
 )
@@ -282,14 +269,7 @@ def resnet3d_18(*, num_classes: int = 400, dropout: float = 0.0, shortcut: str =
 
 
 @model(
-    clip=ClipSpec(
-        stride=1,
-        size=112,
-        short_side=112,
-        mean=(0.4345, 0.4051, 0.3775),
-        std=(0.2768, 0.2713, 0.2737),
-        test_crops=1,
-    ),
+    clip=_HARA,
     paper="Hara et al. 2018, https://arxiv.org/abs/1711.09577",
     summary="3D ResNet-34 with 3x3x3 convolutions",
 )
@@ -299,14 +279,7 @@ def resnet3d_34(*, num_classes: int = 400, dropout: float = 0.0, shortcut: str =
 
 
 @model(
-    clip=ClipSpec(
-        stride=1,
-        size=112,
-        short_side=112,
-        mean=(0.4345, 0.4051, 0.3775),
-        std=(0.2768, 0.2713, 0.2737),
-        test_crops=1,
-    ),
+    clip=_HARA,
     paper="Hara et al. 2018, https://arxiv.org/abs/1711.09577",
     summary="3D ResNet-50 with 3x3x3 bottlenecks",
 )
@@ -316,14 +289,7 @@ def resnet3d_50(*, num_classes: int = 400, dropout: float = 0.0, shortcut: str =
 
 
 @model(
-    clip=ClipSpec(
-        stride=1,
-        size=112,
-        short_side=112,
-        mean=(0.4345, 0.4051, 0.3775),
-        std=(0.2768, 0.2713, 0.2737),
-        test_crops=1,
-    ),
+    clip=_HARA,
     paper="Hara et al. 2018, https://arxiv.org/abs/1711.09577",
     summary="3D ResNet-101 with 3x3x3 bottlenecks",
 )
@@ -333,14 +299,7 @@ def resnet3d_101(*, num_classes: int = 400, dropout: float = 0.0, shortcut: str 
 
 
 @model(
-    clip=ClipSpec(
-        stride=1,
-        size=112,
-        short_side=112,
-        mean=(0.4345, 0.4051, 0.3775),
-        std=(0.2768, 0.2713, 0.2737),
-        test_crops=1,
-    ),
+    clip=_HARA,
     paper="Hara et al. 2018, https://arxiv.org/abs/1711.09577",
     summary="3D ResNet-152 with 3x3x3 bottlenecks",
 )
@@ -350,14 +309,7 @@ def resnet3d_152(*, num_classes: int = 400, dropout: float = 0.0, shortcut: str 
 
 
 @model(
-    clip=ClipSpec(
-        stride=1,
-        size=112,
-        short_side=112,
-        mean=(0.4345, 0.4051, 0.3775),
-        std=(0.2768, 0.2713, 0.2737),
-        test_crops=1,
-    ),
+    clip=_HARA,
     paper="Hara et al. 2018, https://arxiv.org/abs/1711.09577",
     summary="3D ResNet-200 with 3x3x3 bottlenecks",
 )
@@ -367,14 +319,7 @@ def resnet3d_200(*, num_classes: int = 400, dropout: float = 0.0, shortcut: str 
 
 
 @model(
-    clip=ClipSpec(
-        stride=1,
-        size=112,
-        short_side=112,
-        mean=(0.4345, 0.4051, 0.3775),
-        std=(0.2768, 0.2713, 0.2737),
-        test_crops=1,
-    ),
+    clip=_HARA,
     paper="Hara et al. 2018, https://arxiv.org/abs/1711.09577",
     summary="3D ResNet-50 with bottlenecks twice as wide inside",
 )
@@ -393,14 +338,7 @@ def wide_resnet3d_50(
 
 
 @model(
-    clip=ClipSpec(
-        stride=1,
-        size=112,
-        short_side=112,
-        mean=(0.4345, 0.4051, 0.3775),
-        std=(0.2768, 0.2713, 0.2737),
-        test_crops=1,
-    ),
+    clip=_HARA,
     paper="Hara et al. 2018, https://arxiv.org/abs/1711.09577",
     summary="3D ResNeXt-50, 32 groups",
 )
@@ -419,14 +357,7 @@ def resnext3d_50(
 
 
 @model(
-    clip=ClipSpec(
-        stride=1,
-        size=112,
-        short_side=112,
-        mean=(0.4345, 0.4051, 0.3775),
-        std=(0.2768, 0.2713, 0.2737),
-        test_crops=1,
-    ),
+    clip=_HARA,
     paper="Hara et al. 2018, https://arxiv.org/abs/1711.09577",
     summary="3D ResNeXt-101, 32 groups",
 )
@@ -445,14 +376,7 @@ def resnext3d_101(
 
 
 @model(
-    clip=ClipSpec(
-        stride=1,
-        size=112,
-        short_side=112,
-        mean=(0.4345, 0.4051, 0.3775),
-        std=(0.2768, 0.2713, 0.2737),
-        test_crops=1,
-    ),
+    clip=_HARA,
     paper="Hara et al. 2018, https://arxiv.org/abs/1711.09577",
     summary="3D ResNeXt-152, 32 groups",
 )
@@ -471,14 +395,7 @@ def resnext3d_152(
 
 
 @model(
-    clip=ClipSpec(
-        stride=1,
-        size=112,
-        short_side=112,
-        mean=(0.4345, 0.4051, 0.3775),
-        std=(0.2768, 0.2713, 0.2737),
-        test_crops=1,
-    ),
+    clip=_HARA,
     paper="Hara et al. 2018, https://arxiv.org/abs/1711.09577",
     summary="3D ResNeXt-200, 32 groups",
 )

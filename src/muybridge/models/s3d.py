@@ -94,18 +94,21 @@ def _pool(window: Triple, stride: Triple) -> nn.Module:
     return nn.MaxPool3d(window, stride, padding=((t - 1) // 2, (h - 1) // 2, (w - 1) // 2))
 
 
+_CLIP = ClipSpec(
+    frames=64,
+    stride=1,
+    fps=Fraction(25),
+    size=224,
+    short_side=256,
+    mean=(0.5, 0.5, 0.5),
+    std=(0.5, 0.5, 0.5),
+    test_clips=4,
+    test_crops=1,
+)
+
+
 @model(
-    clip=ClipSpec(
-        frames=64,
-        stride=1,
-        fps=Fraction(25),
-        size=224,
-        short_side=256,
-        mean=(0.5, 0.5, 0.5),
-        std=(0.5, 0.5, 0.5),
-        test_clips=4,
-        test_crops=1,
-    ),
+    clip=_CLIP,
     paper="Xie et al. 2018, https://arxiv.org/abs/1712.04851",
     summary="Inception-v1 with separable 3D convolutions",
 )
@@ -115,17 +118,7 @@ def s3d(*, num_classes: int = 400, dropout: float = 0.2) -> S3d:
 
 
 @model(
-    clip=ClipSpec(
-        frames=64,
-        stride=1,
-        fps=Fraction(25),
-        size=224,
-        short_side=256,
-        mean=(0.5, 0.5, 0.5),
-        std=(0.5, 0.5, 0.5),
-        test_clips=4,
-        test_crops=1,
-    ),
+    clip=_CLIP,
     paper="Xie et al. 2018, https://arxiv.org/abs/1712.04851",
     summary="S3D that gates its channels by what the whole clip shows",
 )

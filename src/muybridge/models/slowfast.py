@@ -246,10 +246,11 @@ def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
         raise ValueError(f"{name} is {value!r}; it must be {' or '.join(map(repr, choices))}")
 
 
+_32X2 = ClipSpec(frames=32, stride=2, fps=Fraction(30), size=224, short_side=256, test_clips=10, test_crops=3)
+
+
 @model(
-    clip=ClipSpec(
-        frames=32, stride=2, fps=Fraction(30), size=224, short_side=256, test_clips=10, test_crops=3
-    ),
+    clip=_32X2,
     paper="Feichtenhofer et al. 2019, https://arxiv.org/abs/1812.03982",
     summary="SlowFast R50, 4 slow frames of 32",
 )
@@ -286,9 +287,7 @@ def slowfast_r50_4x16(
 
 
 @model(
-    clip=ClipSpec(
-        frames=32, stride=2, fps=Fraction(30), size=224, short_side=256, test_clips=10, test_crops=3
-    ),
+    clip=_32X2,
     paper="Feichtenhofer et al. 2019, https://arxiv.org/abs/1812.03982",
     summary="SlowFast R50, 8 slow frames of 32",
 )
@@ -325,9 +324,7 @@ def slowfast_r50_8x8(
 
 
 @model(
-    clip=ClipSpec(
-        frames=32, stride=2, fps=Fraction(30), size=224, short_side=256, test_clips=10, test_crops=3
-    ),
+    clip=_32X2,
     paper="Feichtenhofer et al. 2019, https://arxiv.org/abs/1812.03982",
     summary="SlowFast R101, 8 slow frames of 32",
 )
@@ -431,9 +428,7 @@ def slowfast_r101_r50_4x16(
 
 
 @model(
-    clip=ClipSpec(
-        frames=32, stride=2, fps=Fraction(30), size=224, short_side=256, test_clips=10, test_crops=3
-    ),
+    clip=_32X2,
     paper="Feichtenhofer et al. 2019, https://arxiv.org/abs/1812.03982",
     summary="SlowFast's fast pathway alone: how things move, and little of what they are",
 )

@@ -140,18 +140,21 @@ def _block(block: Any, x: Tensor, shifted: Tensor) -> Tensor:
     return F.relu(y + kept, inplace=True)
 
 
+_SEGMENTS = ClipSpec(
+    frames=8,
+    sampling="segments",
+    size=224,
+    short_side=256,
+    mean=(0.485, 0.456, 0.406),
+    std=(0.229, 0.224, 0.225),
+    test_clips=1,
+    test_crops=3,
+)
+
+
 @model(
     # MMAction2 trains on 8 segments and tests on 25 (`frames=25`), whose scores are the published ones.
-    clip=ClipSpec(
-        frames=8,
-        sampling="segments",
-        size=224,
-        short_side=256,
-        mean=(0.485, 0.456, 0.406),
-        std=(0.229, 0.224, 0.225),
-        test_clips=1,
-        test_crops=3,
-    ),
+    clip=_SEGMENTS,
     paper="Wang et al. 2016, https://arxiv.org/abs/1608.00859",
     summary="TSN: ResNet-50 on one frame of each segment, and a vote",
 )
@@ -162,16 +165,7 @@ def tsn_r50(*, num_classes: int = 400, dropout: float = 0.4, consensus: str = "a
 
 
 @model(
-    clip=ClipSpec(
-        frames=8,
-        sampling="segments",
-        size=224,
-        short_side=256,
-        mean=(0.485, 0.456, 0.406),
-        std=(0.229, 0.224, 0.225),
-        test_clips=1,
-        test_crops=3,
-    ),
+    clip=_SEGMENTS,
     paper="Wang et al. 2016, https://arxiv.org/abs/1608.00859",
     summary="TSN: ResNet-101 on one frame of each segment, and a vote",
 )
@@ -203,16 +197,7 @@ def tsn_r50_flow(*, num_classes: int = 400, dropout: float = 0.4, consensus: str
 
 
 @model(
-    clip=ClipSpec(
-        frames=8,
-        sampling="segments",
-        size=224,
-        short_side=256,
-        mean=(0.485, 0.456, 0.406),
-        std=(0.229, 0.224, 0.225),
-        test_clips=1,
-        test_crops=3,
-    ),
+    clip=_SEGMENTS,
     paper="Lin et al. 2019, https://arxiv.org/abs/1811.08383",
     summary="TSM: ResNet-50 on segments, channels shifted between neighbours",
 )
@@ -223,16 +208,7 @@ def tsm_r50(*, num_classes: int = 400, dropout: float = 0.5) -> Tsm:
 
 
 @model(
-    clip=ClipSpec(
-        frames=8,
-        sampling="segments",
-        size=224,
-        short_side=256,
-        mean=(0.485, 0.456, 0.406),
-        std=(0.229, 0.224, 0.225),
-        test_clips=1,
-        test_crops=3,
-    ),
+    clip=_SEGMENTS,
     paper="Lin et al. 2019, https://arxiv.org/abs/1811.08383",
     summary="TSM: ResNet-101 on segments, channels shifted in every second block",
 )
