@@ -263,6 +263,49 @@ def test_an_image_network_grows_into_the_model_that_is_asked_for(tmp_path):
         assert loaded.model(frame.unsqueeze(2).expand(-1, -1, 4, -1, -1)).isfinite().all()
 
 
+@pytest.mark.parametrize(
+    "model", ["lstm_inception", "fused_two_stream_inception", "two_stream_inception", "i3d_flow"]
+)
+def test_an_image_network_fills_all_that_grows_from_it(model, tmp_path):
+    images = lively(torchvision.models.googlenet(weights=None, init_weights=False))
+    torch.save(images.state_dict(), tmp_path / "googlenet.pth")
+    loaded = open_checkpoint(tmp_path / "googlenet.pth", model=model, num_classes=6)
+    state = loaded.model.state_dict()
+    kernels = images.state_dict()["inception3a.branch2.1.conv.weight"]
+    same = [
+        key
+        for key, value in state.items()
+        if value.shape[-2:] == (3, 3) and value.shape[:2] == kernels.shape[:2]
+    ]
+    assert sum(
+        torch.allclose(state[key] if state[key].ndim == 4 else state[key].sum(2), kernels) for key in same
+    ) >= (2 if "two_stream" in model else 1)
+    first = images.state_dict()["conv1.conv.weight"].mean(1)
+    flow = [
+        value
+        for value in state.values()
+        if value.ndim > 3 and value.shape[-1] == 7 and value.shape[1] in (2, 20)
+    ]
+    for kernel in flow:  # each of two or twenty channels sees the mean of the colours
+        whole = kernel if kernel.ndim == 4 else kernel.sum(2)
+        torch.testing.assert_close(whole, first.unsqueeze(1).expand_as(whole))
+    assert bool(flow) == (model != "lstm_inception")
+    places = [value.data_ptr() for value in state.values()]
+    assert len(set(places)) == len(places)
+    assert all(value.isfinite().all() for value in state.values() if value.is_floating_point())
+
+
+def test_opened_weights_can_be_trained_and_their_file_stays_as_it_was(r3d):
+    before = r3d.read_bytes()
+    network = open_checkpoint(r3d, num_classes=2).model.train()
+    rate = torch.optim.SGD(network.parameters(), lr=0.1)
+    start = {key: value.clone() for key, value in network.named_parameters()}
+    network(torch.randn(2, 3, 4, 32, 32)).square().sum().backward()
+    rate.step()
+    assert any(not torch.equal(start[key], value) for key, value in network.named_parameters())
+    assert r3d.read_bytes() == before
+
+
 def test_identify_and_convert_on_the_command_line(muybridge: Callable[..., Any], r3d, tmp_path):
     told = muybridge("checkpoints", "identify", r3d)
     assert told.code == 0

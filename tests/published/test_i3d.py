@@ -48,7 +48,7 @@ def edit(reading, key, tensor):
 )
 @pytest.mark.parametrize("scope", ["RGB/inception_i3d/", "Flow/inception_i3d/", ""])
 def test_variables_of_tensorflow_find_their_place(scope, theirs, ours):
-    assert deepmind(scope, 3, 400).target(f"{scope}{theirs}") == ours
+    assert deepmind(scope, 3, 400).targets(f"{scope}{theirs}") == [ours]
 
 
 def test_files_say_modality_and_classes():
@@ -85,7 +85,7 @@ def test_the_map_from_tensorflow_is_that_of_the_conversion(shared):
     from_tensorflow = deepmind("RGB/inception_i3d/", 3, 400)
     (from_pytorch,) = readings(PIERGIAJ)
     for variable, key, _ in pairs:
-        assert from_tensorflow.target(variable) == from_pytorch.target(key)
+        assert from_tensorflow.targets(variable) == from_pytorch.targets(key)
 
 
 @pytest.mark.shared

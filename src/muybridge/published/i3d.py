@@ -96,7 +96,6 @@ def _torchvision_images(shapes: Shapes) -> Iterator[Reading]:
             model=name,
             num_classes=shapes["fc.weight"][0] if "fc.weight" in shapes else 1000,
             rules=(
-                (r"^fc\.", "head.linear."),
                 (r"^conv1\.", "trunk.Conv3d_1a_7x7."),
                 (r"^conv2\.", "trunk.Conv3d_2b_1x1."),
                 (r"^conv3\.", "trunk.Conv3d_2c_3x3."),
@@ -105,7 +104,10 @@ def _torchvision_images(shapes: Shapes) -> Iterator[Reading]:
                 (r"\.branch(\d)\.", lambda m: f".branches.{int(m[1]) - 1}."),
                 (r"\.bn\.", ".norm."),
             ),
-            ignored={r"aux\d\..*": "a second classifier that only training needs"},
+            ignored={
+                r"fc\..*": "the classifier of images",
+                r"aux\d\..*": "a second classifier that only training needs",
+            },
             inflates=True,
             note="GoogLeNet pads its strided layers as I3D does only where sides are a multiple of 32, less one; "
             "elsewhere their maps lie up to a pixel apart.",

@@ -71,7 +71,8 @@ def remap(
                 if not places:
                     del parts[target]
                 break
-            places[int(part or 0)] = tensor
+            # Two places must not share memory, or training one would change the other.
+            places[int(part or 0)] = tensor if place is targets[0] else tensor.clone()
         else:
             used[key] = targets[0].partition("#")[0]
     renamed: dict[str, Tensor] = {}
