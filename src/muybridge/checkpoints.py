@@ -22,7 +22,7 @@ import torch
 
 from muybridge.labels import load_labels
 from muybridge.model_file import LoadedModel, is_model_file, load_model
-from muybridge.models import ClipModel, create_model, model_info
+from muybridge.models import ClipModel, create_model, model_info, outline
 from muybridge.published import Reading, find_weights, list_weights, readings
 from muybridge.types import ClipSpec, Weights, WeightsError
 from muybridge.weights.containers import Opened, open_file
@@ -241,8 +241,7 @@ def _matches(path: Path, opened: Opened, entry: Weights | None) -> list[tuple[Ma
             reading = replace(reading, model=known.model, twins=others, options=options)
         else:
             reading = _fed_as_told(reading, told)
-        with torch.device("meta"):
-            network = create_model(reading.model, num_classes=reading.num_classes, **reading.options)
+        network = outline(reading.model, num_classes=reading.num_classes, **reading.options)
         _, remapped = remap(dict(state), network.state_dict(), reading)
         clip = known.clip if known else replace(reading.clip or model_info(reading.model).clip, **told)
         match = Match(
@@ -300,8 +299,7 @@ def _candidates(found: Sequence[tuple[Match, ClipModel]]) -> str:
 
 def _as_twin(match: Match, model: str) -> tuple[Match, ClipModel]:
     reading = match.reading
-    with torch.device("meta"):
-        network = create_model(model, num_classes=reading.num_classes, **reading.options)
+    network = outline(model, num_classes=reading.num_classes, **reading.options)
     others = tuple(name for name in match.models if name != model)
     clip = replace(model_info(model).clip, mean=match.clip.mean, std=match.clip.std)
     return replace(

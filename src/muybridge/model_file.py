@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from muybridge.files import appearing
-from muybridge.models import ClipModel, create_model
+from muybridge.models import ClipModel, outline
 from muybridge.types import ClipSpec, WeightsError
 
 FORMAT = 1
@@ -97,8 +97,7 @@ def load_model(path: str | Path) -> LoadedModel:
         name, options, labels = about["model"], about["options"], tuple(about["labels"])
         clip = ClipSpec.from_dict(about["clip"])
         # Built without memory, then filled with the file's own tensors: the weights are never held twice.
-        with torch.device("meta"):
-            model = create_model(name, num_classes=len(labels), **options)
+        model = outline(name, num_classes=len(labels), **options)
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{path}: its description can't be used ({error}); train it again") from None
     try:

@@ -176,13 +176,10 @@ def _size(clip: ClipSpec) -> str:
 
 
 def _cost(name: str) -> list[str]:
-    import torch
-
-    from muybridge.models import create_model, model_info
+    from muybridge.models import model_info, outline
     from muybridge.models.cost import count_gflops, count_parameters
 
-    with torch.device("meta"):
-        model = create_model(name)
+    model = outline(name)
     return [f"{count_parameters(model) / 1e6:.2f}", f"{count_gflops(model, model_info(name).clip):.2f}"]
 
 

@@ -14,14 +14,19 @@ from muybridge.models._table import ModelInfo, create_model, list_models, model,
 
 if TYPE_CHECKING:
     from muybridge.models._blocks import ClipModel
+    from muybridge.models._outline import outline
 
-__all__ = ["ClipModel", "ModelInfo", "create_model", "list_models", "model", "model_info"]
+__all__ = ["ClipModel", "ModelInfo", "create_model", "list_models", "model", "model_info", "outline"]
 
 
 def __getattr__(name: str) -> Any:
-    # ClipModel needs torch, whose import takes longer than the whole of `muybridge models`.
+    # These need torch, whose import takes longer than the whole of `muybridge models`.
     if name == "ClipModel":
         from muybridge.models._blocks import ClipModel
 
         return ClipModel
+    if name == "outline":
+        from muybridge.models._outline import outline
+
+        return outline
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
