@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+import torchvision
 
 import muybridge as mb
 
@@ -20,11 +22,12 @@ BLOCKS = re.findall(r"```(python)?\n(.*?)```", README, flags=re.DOTALL)
 
 @pytest.fixture
 def desk(film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder as the README supposes it: clips to train on, a clip and some footage to look at."""
+    """A folder as the README supposes it: clips to train on, a clip some footage, and a file of weights."""
     monkeypatch.chdir(tmp_path)
     shutil.copytree(film, "clips")
     shutil.copytree(film / "test", "footage")
     shutil.copy(film / "test" / "walk" / "walk_s0000.mp4", "clip.mp4")
+    torch.save(torchvision.models.video.r3d_18(weights=None).state_dict(), "somebody_elses.pth")
     return tmp_path
 
 

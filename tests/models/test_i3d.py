@@ -5,8 +5,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from muybridge.models import create_model
+from muybridge.models import create_model, model_info
 from muybridge.models.i3d import SameConv, SamePool, same_padding
+from muybridge.video.transforms import TestTransform
 
 # Quo Vadis, figure 3, for a batch of 8 clips of 32 frames of 224x224.
 ENDPOINTS = {
@@ -165,3 +166,17 @@ def test_smaller_clips_are_averaged_whole(i3d, assert_same):
         maps = i3d.features(clip)
         assert maps.shape[2:] == (1, 2, 3)
         assert_same(i3d(clip), i3d.head(maps.mean((2, 3, 4))))
+
+
+def test_pixels_go_in_as_kinetics_i3d_feeds_them():
+    """25 frames per second, short side 256, centre crop 224, black is -1 and white is 1."""
+    clip = model_info("i3d_rgb").clip
+    assert (clip.fps, clip.short_side, clip.size) == (25, 256, 224)
+    pixels = torch.zeros(2, 3, 256, 340, dtype=torch.uint8)
+    pixels[1] = 255
+    (view,) = TestTransform(clip, 1)(pixels)
+    assert view.shape == (3, 2, 224, 224)
+    assert view[:, 0].unique().tolist() == [-1]
+    assert view[:, 1].unique().tolist() == [1]
+    flow = model_info("i3d_flow").clip
+    assert (flow.modality, flow.mean, flow.std) == ("flow", (0.5, 0.5), (0.5, 0.5))  # 0..1 to -1..1
