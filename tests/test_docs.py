@@ -12,11 +12,10 @@ from muybridge.models.cost import count_gflops, count_parameters
 from muybridge.published import list_weights
 
 PAGE = (Path(__file__).parents[1] / "docs" / "models.md").read_text(encoding="utf-8")
+LINES = [line for line in PAGE.partition("## Published")[0].splitlines() if line.startswith("| ")]
 ROWS = {
-    cells[1].strip(" `"): [cell.strip() for cell in cells]
-    for cells in (
-        line.strip("|").split("|") for line in PAGE.partition("## Published")[0].splitlines() if "`" in line
-    )
+    cells[1].strip("`"): cells
+    for cells in ([c.strip() for c in line.strip("|").split("|")] for line in LINES)
 }
 
 
