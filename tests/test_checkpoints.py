@@ -337,3 +337,27 @@ def test_what_is_no_weight_file_is_one_line(command, muybridge: Callable[..., An
         assert ran.err.count("\n") == 1
         assert str(path) in ran.err
     assert not (tmp_path / "out.safetensors").exists()
+
+
+def test_a_hugging_face_folder_opens_like_any_file(tmp_path):
+    transformers = pytest.importorskip("transformers", reason="needs the extra hf")
+    torch.manual_seed(0)
+    config = transformers.VideoMAEConfig(
+        num_frames=4,
+        image_size=32,
+        num_hidden_layers=1,
+        hidden_size=24,
+        num_attention_heads=2,
+        intermediate_size=48,
+        id2label={0: "sit", 1: "stand", 2: "walk"},
+        label2id={"sit": 0, "stand": 1, "walk": 2},
+    )
+    theirs = transformers.VideoMAEForVideoClassification(config).eval()
+    theirs.save_pretrained(tmp_path / "model")
+    loaded = open_checkpoint(tmp_path / "model")
+    assert loaded.labels == ("sit", "stand", "walk")
+    assert loaded.origin == "Hugging Face"
+    clip = torch.randn(2, 3, 4, 32, 32)
+    with torch.no_grad():
+        assert_same(loaded.model(clip), theirs(clip.transpose(1, 2)).logits)
+    assert open_checkpoint(tmp_path / "model", num_classes=5).model.num_classes == 5
