@@ -44,6 +44,15 @@ class OnlyDependencies(MetaPathFinder):
             raise ModuleNotFoundError(f"{top} is not among muybridge's dependencies")
 
 sys.meta_path.insert(0, OnlyDependencies())
+distribution = metadata.distribution
+
+def only_dependencies(name):
+    # Some of them ask what is installed before they import it.
+    if re.sub(r"[-_.]+", "-", name).lower() not in allowed:
+        raise metadata.PackageNotFoundError(name)
+    return distribution(name)
+
+metadata.distribution = only_dependencies
 import muybridge
 assert "site-packages" in muybridge.__file__, muybridge.__file__
 names = [m.name for m in pkgutil.walk_packages(muybridge.__path__, "muybridge.") if m.name != "muybridge.__main__"]
