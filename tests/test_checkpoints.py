@@ -7,6 +7,7 @@ functions; the project's own models are never their own witness.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,7 +19,8 @@ import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
 
-from muybridge.checkpoints import identify, open_checkpoint
+from muybridge.checkpoints import open_checkpoint
+from muybridge.matching import identify
 from muybridge.types import WeightsError
 
 State = dict[str, Tensor]
@@ -248,7 +250,7 @@ def test_a_file_of_no_family_is_refused(tmp_path):
 def test_an_image_network_grows_into_the_model_that_is_asked_for(tmp_path):
     images = lively(torchvision.models.resnet50(weights=None))
     torch.save(images.state_dict(), tmp_path / "resnet50.pth")
-    with pytest.raises(WeightsError, match=r"give model=.*tsn_r50"):
+    with pytest.raises(WeightsError, match=r"say which with --model .*tsn_r50"):
         open_checkpoint(tmp_path / "resnet50.pth")
     loaded = open_checkpoint(tmp_path / "resnet50.pth", model="c2d_r50", num_classes=4)
     assert loaded.model.num_classes == 4
@@ -330,7 +332,9 @@ def test_identify_and_convert_on_the_command_line(muybridge: Callable[..., Any],
 def test_what_is_no_weight_file_is_one_line(command, muybridge: Callable[..., Any], tmp_path):
     text = tmp_path / "page.pth"
     text.write_text("<!DOCTYPE html><html>404</html>")
-    for path in (tmp_path / "missing.pth", text, tmp_path):
+    pipe = tmp_path / "pipe.pth"
+    os.mkfifo(pipe)
+    for path in (tmp_path / "missing.pth", text, tmp_path, pipe, Path("/dev/zero")):
         rest = [tmp_path / "out.safetensors"] if command == ["convert"] else []
         ran = muybridge("checkpoints", *command, path, *rest)
         assert ran.code == 2
@@ -361,3 +365,79 @@ def test_a_hugging_face_folder_opens_like_any_file(tmp_path):
     with torch.no_grad():
         assert_same(loaded.model(clip), theirs(clip.transpose(1, 2)).logits)
     assert open_checkpoint(tmp_path / "model", num_classes=5).model.num_classes == 5
+
+
+def test_our_own_file_is_recognized_as_ours(muybridge: Callable[..., Any], r3d, tmp_path):
+    out = tmp_path / "out.safetensors"
+    assert muybridge("checkpoints", "convert", r3d, out).code == 0
+    told = muybridge("checkpoints", "identify", out)
+    assert told.code == 0
+    assert re.search(r"origin +muybridge\nmodel +r3d_18\nclasses +7: class 0", told.out)
+    facts = json.loads(muybridge("checkpoints", "identify", out, "--json").out)
+    assert (facts["model"], facts["origin"], facts["classes"]) == ("r3d_18", "muybridge", 7)
+    with pytest.raises(WeightsError, match="muybridge's own"):
+        identify(out)
+
+
+def test_convert_looks_where_it_shall_write_before_it_works(muybridge: Callable[..., Any], r3d, tmp_path):
+    ours = tmp_path / "ours.safetensors"
+    assert muybridge("checkpoints", "convert", r3d, ours).code == 0
+    folder = tmp_path / "folder.safetensors"
+    folder.mkdir()
+    for file, out, says in (
+        (r3d, tmp_path / "absent" / "out.safetensors", "does not exist"),
+        (r3d, folder, "is a folder"),
+        (r3d, tmp_path / "out.pth", "ends in .safetensors"),
+        (ours, ours, "is the file to convert"),
+    ):
+        ran = muybridge("checkpoints", "convert", file, out)
+        assert (ran.code, ran.out) == (2, "")
+        assert len(ran.err.splitlines()) == 1
+        assert says in ran.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder.safetensors", "ours.safetensors"]
+
+
+def test_labels_that_are_none_are_one_line(muybridge: Callable[..., Any], r3d, tmp_path):
+    for name, content in (("short", b"a\nb\n"), ("empty", b"\n"), ("binary", bytes(range(256)))):
+        (tmp_path / name).write_bytes(content)
+    for name in ("short", "empty", "binary", "absent", "."):
+        path, out = tmp_path / name, tmp_path / "out.safetensors"
+        ran = muybridge("checkpoints", "convert", r3d, out, "--labels", path)
+        assert (ran.code, ran.out) == (2, "")
+        assert len(ran.err.splitlines()) == 1
+        assert "label" in ran.err
+        assert "Errno" not in ran.err
+        assert not out.exists()
+
+
+def test_what_a_file_leaves_open_is_noted(r3d, slow_state, tmp_path):
+    assert "7 classes have no names" in " ".join(open_checkpoint(r3d).notes)
+    assert open_checkpoint(r3d, labels=tuple("abcdefg")).notes == ()
+    torch.save({as_pytorchvideo(key): value for key, value in slow_state.items()}, tmp_path / "slow.pyth")
+    (note,) = open_checkpoint(tmp_path / "slow.pyth").notes
+    (match,) = identify(tmp_path / "slow.pyth")
+    assert note.startswith(f"taken for {match.reading.model}; {', '.join(match.reading.twins)}: ")
+    assert open_checkpoint(tmp_path / "slow.pyth", model=match.reading.twins[0]).notes == ()
+
+
+def test_a_model_that_does_not_exist_is_told_as_such(r3d):
+    with pytest.raises(ValueError, match="no model 'r3d_81'; did you mean r3d_18"):
+        open_checkpoint(r3d, model="r3d_81")
+    with pytest.raises(WeightsError, match="is no tsn_r50; from its keys it can be r3d_18"):
+        open_checkpoint(r3d, model="tsn_r50")
+
+
+def test_an_image_networks_models_are_named_once_with_the_next_step(muybridge: Callable[..., Any], tmp_path):
+    torch.save(torchvision.models.resnet18(weights=None).state_dict(), tmp_path / "resnet18.pth")
+    ran = muybridge("checkpoints", "identify", tmp_path / "resnet18.pth")
+    names = [line.strip() for line in ran.out.splitlines()[1:]]
+    assert "r3d_18" in names
+    assert len(set(names)) == len(names)
+    assert f"muybridge train DATA --start {tmp_path / 'resnet18.pth'} --model {names[0]}" in ran.err
+
+
+def test_a_name_alone_makes_no_file_the_published_one(r3d, tmp_path):
+    impostor = tmp_path / "r3d_18-b3b3357e.pth"  # torchvision's name, with the beginning of its SHA-256
+    impostor.write_bytes(r3d.read_bytes())
+    assert identify(impostor)[0].weights is None
+    assert "weights" not in open_checkpoint(impostor).facts

@@ -32,6 +32,11 @@ def write(path: Path) -> Path:
     )
 
 
+def test_others_may_read_it_as_any_new_file(tmp_path: Path) -> None:
+    (tmp_path / "any").touch()
+    assert write(tmp_path / "model.safetensors").stat().st_mode == (tmp_path / "any").stat().st_mode
+
+
 def test_round_trip(tmp_path: Path) -> None:
     model = create_model("tiny3d", num_classes=2, width=8).eval()
     path = tmp_path / "model.safetensors"

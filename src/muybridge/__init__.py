@@ -27,7 +27,7 @@ _HOME = {
     "Recognizer": "predict",
     "load": "predict",
     "open_checkpoint": "checkpoints",
-    "identify": "checkpoints",
+    "identify": "matching",
     "Video": "video",
     "create_model": "models",
     "list_models": "models",
@@ -53,7 +53,8 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from muybridge.checkpoints import identify, open_checkpoint
+    from muybridge.checkpoints import open_checkpoint
+    from muybridge.matching import identify
     from muybridge.models import create_model, list_models
     from muybridge.predict import Recognizer, load
     from muybridge.published import list_weights

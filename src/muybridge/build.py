@@ -17,17 +17,18 @@ from muybridge.data.samples import Samples
 from muybridge.models import ClipModel, create_model, model_info
 from muybridge.recipe import ClipRecipe, ModelRecipe, Recipe
 from muybridge.tasks.recognition import RecognitionTask, balanced_weights
-from muybridge.types import ClipSpec
+from muybridge.types import ClipSpec, refuse_flow
 
 
 @dataclass(frozen=True, kw_only=True)
 class BuiltModel:
-    """A network with what is needed to build it again."""
+    """A network with what is needed to build it again, and what a user should know of the weights it started from."""
 
     model: ClipModel
     name: str
     options: Mapping[str, Any]
     clip: ClipSpec
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,18 +106,30 @@ def build_model(
     start: str | Path | None = None,
     start_model: str | None = None,
 ) -> BuiltModel:
-    """Build a network with fresh weights, or from a trained one whose classifier is replaced if its labels differ."""
+    """Build a network with fresh weights, or from a trained one whose classifier is replaced if its labels differ.
+
+    Raises:
+        ValueError: A model that reads optical flow.
+        WeightsError: A `start` that can't be opened.
+    """
     torch.manual_seed(recipe.train.seed)
     if start is None:
         name = recipe.model.name
         options = dict(recipe.model.options)
+        clip = model_info(name).clip
+        refuse_flow(name, clip)
         model = create_model(name, num_classes=len(labels), **options)
-        return BuiltModel(model=model, name=name, options=options, clip=_clip(recipe, model_info(name).clip))
+        return BuiltModel(model=model, name=name, options=options, clip=_clip(recipe, clip))
     loaded = open_checkpoint(start, model=start_model, num_classes=len(labels))
+    refuse_flow(loaded.name, loaded.clip)
     if loaded.labels != tuple(labels):
         loaded.model.reset_head(len(labels))
     return BuiltModel(
-        model=loaded.model, name=loaded.name, options=loaded.options, clip=_clip(recipe, loaded.clip)
+        model=loaded.model,
+        name=loaded.name,
+        options=loaded.options,
+        clip=_clip(recipe, loaded.clip),
+        notes=loaded.notes,
     )
 
 

@@ -35,7 +35,9 @@ class LoadedModel:
         clip: How it wants to be fed.
         facts: How it was trained: data, recipe, scores, versions.
         origin: Who wrote the file: `muybridge`, or a project whose files are known to `muybridge.published`.
-        report: What was recognized in a file of another project, and what became of its keys; empty for our own.
+        report: What was recognized in the file, and what became of its keys.
+        notes: What a user should know before believing an answer, a sentence each: what the file leaves open and was
+            assumed.
     """
 
     model: ClipModel
@@ -46,6 +48,7 @@ class LoadedModel:
     facts: Mapping[str, Any] = field(default_factory=dict)
     origin: str = "muybridge"
     report: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def save_model(
@@ -68,6 +71,10 @@ def save_model(
         labels: One label per output, in order.
         clip: How it wants to be fed.
         facts: JSON values that tell how it was trained.
+
+    Raises:
+        OSError: It can't be written there.
+        ValueError: The folder doesn't exist, or `path` is one.
     """
     path = Path(path)
     about = {
@@ -80,7 +87,13 @@ def save_model(
     }
     state = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
     with appearing(path) as temporary:
-        save_file(state, temporary, metadata={_KEY: json.dumps(about, ensure_ascii=False)})
+        temporary.touch()
+        mode = temporary.stat().st_mode
+        try:
+            save_file(state, temporary, metadata={_KEY: json.dumps(about, ensure_ascii=False)})
+        except SafetensorError as error:
+            raise OSError(f"{path}: can't be written ({error})") from None
+        temporary.chmod(mode)  # safetensors lets nobody but the owner read what it writes
     return path
 
 
@@ -115,6 +128,8 @@ def is_model_file(path: str | Path) -> bool:
     """Whether a file, or the model in a folder, is one that `save_model` wrote."""
     path = Path(path)
     path = path / "model.safetensors" if path.is_dir() else path
+    if not path.is_file():  # a pipe would be waited for
+        return False
     try:
         with safe_open(path, framework="pt") as file:
             return _KEY in (file.metadata() or {})

@@ -18,7 +18,7 @@ from muybridge.checkpoints import open_checkpoint
 from muybridge.model_file import LoadedModel
 from muybridge.results import Progress, Recognition
 from muybridge.tasks.recognition import RecognitionTask
-from muybridge.types import ClipSpec, Window
+from muybridge.types import ClipSpec, Window, refuse_flow
 from muybridge.video import Video
 from muybridge.video.sampling import clip_indices, sliding_windows
 from muybridge.video.transforms import TestTransform
@@ -70,13 +70,9 @@ class Recognizer:
 
         Raises:
             VideoError: The video can't be read.
-            ValueError: `every_s` without `window_s`, or sizes that are not positive.
+            ValueError: `every_s` without `window_s`, sizes that are not positive, or a model that reads optical flow.
         """
-        if self.clip.modality != "rgb":
-            raise ValueError(
-                f"{self.name} reads optical flow ({self.clip.modality}), which is not made from videos yet; "
-                "use a model that reads RGB"
-            )
+        refuse_flow(self.name, self.clip)
         if every_s is not None and window_s is None:
             raise ValueError("every_s needs window_s: give the length of a window too")
         if isinstance(source, Video):
@@ -190,7 +186,7 @@ def load(
 
     Raises:
         WeightsError: No such file, or not a model.
-        ValueError: No published weights of that name.
+        ValueError: No published weights of that name, or labels that don't fit.
     """
     loaded = open_checkpoint(source, model=model, labels=labels, progress=progress)
     return Recognizer(loaded, device=device)

@@ -58,6 +58,7 @@ def test_models_are_listed_by_family(muybridge: Run) -> None:
     none = muybridge("models", "*absent*")
     assert none.code == 2
     assert "no model matches '*absent*'" in none.err
+    assert "did you mean mvit_v2_s.k400" in muybridge("models", "mvit_v2_s.k401").err
 
 
 def test_a_whole_name_tells_all_about_a_model_or_weights(muybridge: Run) -> None:
@@ -71,6 +72,7 @@ def test_a_whole_name_tells_all_about_a_model_or_weights(muybridge: Run) -> None
     listed = muybridge("models", "--weights", "mvit*").out
     assert "sha256 ae3be167" in listed
     assert muybridge("models", "--weights", "*absent*").code == 2
+    assert "muybridge recognize" not in muybridge("models", "i3d_flow.k400").out  # it can't watch videos
 
 
 def test_video_info_tells_what_was_filmed(muybridge: Run, film: Path) -> None:

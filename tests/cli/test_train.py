@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+import torchvision
 
 from muybridge.model_file import load_model
 
@@ -179,3 +181,44 @@ def test_a_run_that_fails_at_once_leaves_nothing(muybridge: Run, film: Path, tmp
     assert "112x112" in ran.err
     assert "Traceback" not in ran.err
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--model", "two_stream_r50"), ("--model", "i3d_flow"), ("--start", "i3d_flow.k400")],
+)
+def test_what_reads_optical_flow_is_refused_before_anything_is_read(
+    options: tuple[str, ...], muybridge: Run, film: Path, tmp_path: Path
+) -> None:
+    ran = muybridge("train", film, *options, "--out", tmp_path / "run")
+    assert (ran.code, ran.out) == (2, "")
+    assert len(ran.err.splitlines()) == 1
+    assert "reads optical flow" in ran.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_another_projects_file_is_fine_tuned_and_used(muybridge: Run, film: Path, tmp_path: Path) -> None:
+    torch.save(
+        torchvision.models.video.r3d_18(weights=None, num_classes=9).state_dict(), tmp_path / "r3d.pth"
+    )
+    run = tmp_path / "run"
+    ran = muybridge(
+        "train", film, "--start", tmp_path / "r3d.pth", "--out", run, "--freeze-backbone", "train.epochs=1",
+        "clip.frames=4", "clip.size=32", "clip.test_clips=1",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    video = film / "test" / "walk" / "walk_s0000.mp4"
+    told = json.loads(muybridge("recognize", video, "--checkpoint", run, "--json", "-").out)
+    assert {row["label"] for row in told["top"]} == {"walk", "fall"}
+
+
+def test_labels_for_an_unnamed_file_can_be_given_to_test(muybridge: Run, film: Path, tmp_path: Path) -> None:
+    torch.save(
+        torchvision.models.video.r3d_18(weights=None, num_classes=2).state_dict(), tmp_path / "r3d.pth"
+    )
+    (tmp_path / "labels.txt").write_text("fall\nwalk\n")
+    asked = ("test", film, "--checkpoint", tmp_path / "r3d.pth", "--clips", 1, "--json")
+    unnamed = muybridge(*asked)
+    assert unnamed.code == 2
+    assert "--labels FILE" in unnamed.err
+    assert muybridge(*asked, "--labels", tmp_path / "labels.txt").code == 0

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from muybridge.models import create_model
+from muybridge.models._blocks import slide
 from muybridge.models.inflated import NonLocal
 
 ALL_THREE = ((3,) * 3, (3,) * 4, (3,) * 6, (3,) * 3)
@@ -162,3 +163,27 @@ def test_flow_and_other_widths_fit():
 def test_bad_non_local_blocks_are_refused(non_local, message):
     with pytest.raises(ValueError, match=message):
         create_model("slow_r50_8x8", non_local=non_local)
+
+
+@pytest.mark.parametrize(
+    ("window", "expected"), [(2, [[2.0, 3.0], [5.0, 6.0]]), (3, [[4.0]]), (7, [[4.0]]), (0, [[4.0]])]
+)
+def test_windows_slide_over_maps_that_are_larger(window, expected):
+    """Means over the 2x2 squares of 0..8; the second frame is 2 more everywhere, the first 2 less."""
+    maps = torch.arange(9.0).reshape(1, 1, 1, 3, 3) + torch.tensor([-2.0, 2.0]).reshape(1, 1, 2, 1, 1)
+    assert slide(maps, window)[0, 0].tolist() == expected
+
+
+def test_sliding_counts_the_middle_of_a_large_clip_for_more():
+    """8x8 positions have four windows of 7x7: the 6x6 inside are in all of them, a corner in one."""
+    whole, sliding = (
+        create_model("slow_r50_4x16", num_classes=2, sliding=option) for option in (False, True)
+    )
+    sliding.load_state_dict(whole.state_dict())
+    clip = torch.rand(1, 3, 1, 256, 256, generator=torch.Generator().manual_seed(0))
+    counts = torch.tensor([1.0, 2, 2, 2, 2, 2, 2, 1])
+    with torch.no_grad():
+        maps = whole.eval().features(clip)
+        expected = whole.head((maps[:, :, 0] * counts[:, None] * counts).sum((2, 3)) / counts.sum() ** 2)
+        torch.testing.assert_close(sliding.eval()(clip), expected, rtol=1e-5, atol=1e-6)
+        assert not torch.allclose(whole(clip), expected, rtol=1e-5, atol=1e-6)

@@ -93,18 +93,18 @@ def found(shared: Path, name: str) -> list[Reading]:
 @pytest.mark.parametrize(
     ("name", "models", "options"),
     [
-        ("mm_c2d_r50", ["c2d_r50"], {"stem_pool_padding": False}),
+        ("mm_c2d_r50", ["c2d_r50"], {"stem_pool_padding": False, "sliding": None}),
         ("mm_i3d_r50_nl", ["i3d_r50_32x2"], {"pool_first": False, "scaled": False, "kind": "softmax"}),
         ("mm_slowonly_r50_nl", ["slow_r50_8x8"], {"scaled": True, "blocks": ((), (0, 2), (0, 2, 4), ())}),
-        ("pytorchvideo_c2d_r50", ["c2d_r50"], {}),
+        ("pytorchvideo_c2d_r50", ["c2d_r50"], {"sliding": True}),
         ("slowfast_c2d_nopool_8x8_r50", ["c2d_r50", "c2d_r50_nopool"], {}),
         (
             "slowfast_i3d_nln_8x8_r50",
             ["i3d_r50_8x8"],
             {"pool_first": True, "scaled": True, "kind": "softmax"},
         ),
-        ("slowfast_ptv_slow_8x8_r50", ["slow_r50_8x8"], {}),
-        ("mm_slowfast_r50_4x16", ["slowfast_r50_4x16"], {"alpha": 8, "fusion_norm": False}),
+        ("slowfast_ptv_slow_8x8_r50", ["slow_r50_8x8"], {"sliding": True}),
+        ("mm_slowfast_r50_4x16", ["slowfast_r50_4x16"], {"alpha": 8, "fusion_norm": False, "sliding": False}),
         ("mm_slowfast_r50_steplr_lateralnorm", ["slowfast_r50_8x8"], {"alpha": 4, "fusion_norm": True}),
         ("pytorchvideo_slowfast_r101", ["slowfast_r101_8x8"], {"alpha": 4, "fusion_kernel": 5}),
         ("slowfast_slowfast_nln_16x8_r101_50_50", ["slowfast_r101_16x8"], {"kind": "dot_product"}),

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from muybridge.checkpoints import identify, open_checkpoint
+from muybridge.checkpoints import open_checkpoint
+from muybridge.matching import identify
 from muybridge.types import WeightsError
 
 SHARED = Path(os.environ.get("MUYBRIDGE_SHARED", Path(__file__).parents[3] / "shared"))
@@ -66,7 +67,7 @@ def test_a_published_file_is_recognized_and_gives_its_projects_output(name, refe
         assert meant in {model for match in matches for model in match.models}
     if len(matches) > 1:
         assert name in UNDECIDED
-        with pytest.raises(WeightsError, match=f"give model=.*{meant}"):
+        with pytest.raises(WeightsError, match=f"leave open which model.*{meant}"):
             open_checkpoint(path)
     loaded = open_checkpoint(path, model=meant if len(matches) > 1 else None)
     expected = references.load(name)

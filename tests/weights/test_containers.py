@@ -291,7 +291,7 @@ ALIENS = {
     "numbers": (bytes(range(128, 256)) * 3, "not a kind of weight file that is known"),
     "TensorFlow's first format": (bytes(60) + bytes.fromhex("57fb808b247547db"), "TensorFlow checkpoint of the old"),
     "a pickle of no tensors": (pickle.dumps({"epoch": 1, "arch": "r3d"}, 2), "no tensors inside, only epoch, arch"),
-    "a pickle of nothing": (pickle.dumps({}, 2), "no tensors inside, only nothing"),
+    "a pickle of nothing": (pickle.dumps({}, 2), "no tensors inside; wanted"),
     "a pickle of a number": (pickle.dumps(3, 2), "no tensors inside"),
     "a data.pkl alone": (b"\x80\x02U\x07storageQ.", r"a data\.pkl taken out of its \.pth file"),
     "a zip that was packed again": (

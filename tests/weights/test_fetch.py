@@ -606,3 +606,26 @@ def test_memory_does_not_grow_with_the_file(loopback: Any) -> None:
         tracemalloc.stop()
     assert path.stat().st_size == 32_000_000
     assert peak < 8_000_000
+
+
+@pytest.mark.parametrize("mirror", ["nonsense", "ftp://x", "file:///etc"])
+def test_a_mirror_that_is_no_address_is_named_and_passed_over(
+    mirror: str, loopback: Any, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MUYBRIDGE_MIRROR", mirror)
+    loopback.faults = [status(404)]
+    text = refusal(lambda: fetch_url(url))
+    assert f"{mirror}/" in text
+    assert "is not an address; it must begin with http:// or https://" in text
+    assert fetch_url(url).read_bytes() == CONTENT
+
+
+def test_a_cache_that_can_not_be_made_tells_why(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("MUYBRIDGE_CACHE", str(tmp_path / "file"))
+    text = refusal(lambda: fetch_url(url))
+    assert "Not a directory" in text
+    assert "set MUYBRIDGE_CACHE" in text
+    assert ".lock" not in text

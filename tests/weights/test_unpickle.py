@@ -341,3 +341,14 @@ def test_modules_that_hold_themselves_are_refused():
     module.state = {"_parameters": {}, "_buffers": {}, "_modules": {"again": module}}
     with pytest.raises(ValueError, match="nested beyond reason"):
         module_tensors(module)
+
+
+@pytest.mark.parametrize(
+    ("wants", "advice"),
+    [(b"posix\nsystem", "better delete it"), (b"models.yolo\nModel", "if you trust the file")],
+)
+def test_a_function_of_python_is_no_model_to_be_opened_elsewhere(wants, advice, tmp_path):
+    path = tmp_path / "weights.pkl"
+    path.write_bytes(b"\x80\x02c" + wants + b"\n.")
+    with pytest.raises(WeightsError, match=advice):
+        open_file(path)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from muybridge.cli import console
+from muybridge.files import check_target
+from muybridge.types import refuse_flow
+
+if TYPE_CHECKING:
+    from muybridge.model_file import LoadedModel
 
 app = typer.Typer(help="Weight files of other projects.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -20,8 +25,11 @@ def read_labels(path: Path | None) -> tuple[str, ...] | None:
     """
     if path is None:
         return None
+    if not path.is_file():
+        what = "not a file" if path.exists() else "no such file"
+        raise ValueError(f"{path}: {what}; wanted a text file with one label per line")
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except UnicodeDecodeError:
         raise ValueError(f"{path}: not a text file; wanted one label per line, in UTF-8") from None
     labels = tuple(line.strip() for line in lines if line.strip())
@@ -30,11 +38,19 @@ def read_labels(path: Path | None) -> tuple[str, ...] | None:
     return labels
 
 
-def fetched(source: str) -> str:
+def fetched(source: str, *, to_watch: bool = True) -> str:
     """Have published weights in the cache before they are opened, with a bar and a word on how they were checked.
 
+    Args:
+        source: A file, or a name of published weights.
+        to_watch: Videos will be shown to the model, so that one of optical flow isn't downloaded in vain.
+
     Returns:
-        The source as it was given: a file, or a name of published weights.
+        The file as it was given, or the whole name of the weights.
+
+    Raises:
+        ValueError: It reads optical flow.
+        WeightsError: It can't be had.
     """
     from muybridge.published import find_weights
     from muybridge.weights.fetch import cache_path, fetch
@@ -45,6 +61,8 @@ def fetched(source: str) -> str:
         weights = find_weights(source)
     except ValueError:
         return source  # not a name: whoever opens it says what is wrong with it as a file
+    if to_watch:
+        refuse_flow(weights.name, weights.clip)
     is_new = not cache_path(weights.url).exists()
     with console.progress(f"fetching {weights.name}", of_bytes=True) as step:
         path = fetch(weights, progress=step)
@@ -58,20 +76,42 @@ def fetched(source: str) -> str:
     return weights.name
 
 
+def tell(loaded: LoadedModel) -> None:
+    """What a user should know of a model before believing its answers."""
+    for note in loaded.notes:
+        console.say(f"note: {note}")
+
+
 @app.command("identify")
 def identify(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A weight file, as its project published it.")],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", readable=False, help="A weight file, as its project published it."),
+    ],
     json: Annotated[
         bool, typer.Option("--json", help="One JSON object per possibility instead of lines.")
     ] = False,
 ) -> None:
     """Tell whose weight file it is, which model it fills and what becomes of its keys. Nothing in it is executed."""
-    from muybridge import checkpoints
+    import json as json_module
 
-    found = checkpoints.identify(file)
+    from muybridge import matching
+    from muybridge.checkpoints import open_checkpoint
+    from muybridge.model_file import is_model_file
+
+    if is_model_file(file) or (file / "config.json").is_file():
+        loaded = open_checkpoint(file)
+        facts: dict[str, Any] = {
+            "file": str(file),
+            "origin": loaded.origin,
+            "model": loaded.name,
+            "options": dict(loaded.options),
+        }
+        facts |= {"classes": len(loaded.labels), "clip": loaded.clip.to_dict()}
+        console.out(json_module.dumps(facts) if json else loaded.report)
+        return
+    found = matching.identify(file)
     if json:
-        import json as json_module
-
         for match in found:
             console.out(json_module.dumps(match.to_dict()))
         return
@@ -79,21 +119,32 @@ def identify(
     if video:
         console.out("\n\n".join(match.describe() for match in video))
     else:
-        console.out(f"{file} ({found[0].reading.origin}): has no classifier of its own; it can start off:")
-        console.out("\n".join(f"  {name}" for match in found for name in match.models))
+        names = dict.fromkeys(name for match in found for name in match.models)
+        console.out(f"{file} ({found[0].reading.origin}): weights to start from, without a classifier, for")
+        console.out("\n".join(f"  {name}" for name in names))
+        console.say(f"next: muybridge train DATA --start {file} --model {next(iter(names))}")
     if len(video) > 1:
-        console.say(f"its keys leave open which of {len(video)} it is; open it with --model")
+        names = dict.fromkeys(match.reading.model for match in video)
+        console.say(
+            f"its keys leave open which it is; say it where you open it: --model {' or '.join(names)}"
+        )
 
 
 @app.command("convert")
 def convert(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A weight file, as its project published it.")],
+    file: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE|NAME", help="A weight file, as its project published it, or published weights."
+        ),
+    ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The model.safetensors to write.")],
     model: Annotated[
         str | None, typer.Option(metavar="NAME", help="Which model it is, where the file leaves it open.")
     ] = None,
     labels: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="A text file with one label per line.")
+        Path | None,
+        typer.Option(metavar="FILE", readable=False, help="A text file with one label per line."),
     ] = None,
 ) -> None:
     """Write a weight file anew as one of ours: safetensors that knows its model, labels and clip."""
@@ -102,9 +153,13 @@ def convert(
 
     if out.suffix != ".safetensors":
         raise ValueError(f"{out}: wanted a file name that ends in .safetensors")
-    loaded = open_checkpoint(file, model=model, labels=read_labels(labels))
-    if loaded.report:
-        console.out(loaded.report)
+    check_target(out)
+    if out.exists() and Path(file).exists() and out.samefile(file):
+        raise ValueError(f"{out}: is the file to convert; give another name")
+    names = read_labels(labels)
+    loaded = open_checkpoint(fetched(file, to_watch=False), model=model, labels=names)
+    console.out(loaded.report)
+    tell(loaded)
     save_model(
         out,
         loaded.model,

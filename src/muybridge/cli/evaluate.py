@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from muybridge.cli import console
-from muybridge.cli.checkpoints import fetched
+from muybridge.cli.checkpoints import fetched, read_labels, tell
+from muybridge.types import refuse_flow
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,6 +40,14 @@ def measure(
         str | None,
         typer.Option(metavar="NAME", help="Which model a weight file is, where it leaves that open."),
     ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            readable=False,
+            help="One label per line, where a weight file doesn't bring its own.",
+        ),
+    ] = None,
     clips: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Clips per video; default the model's.")
     ] = None,
@@ -64,6 +73,8 @@ def measure(
     """Measure a model: top-1, top-5, mean class accuracy, a row per class, the confusion matrix."""
     if crops not in (None, 1, 3):
         raise typer.BadParameter(f"--crops is {crops}; it must be 1 or 3")
+    names = read_labels(labels)
+    source = fetched(checkpoint)  # before torch, whose import takes seconds
     from muybridge import plots
     from muybridge.checkpoints import open_checkpoint
     from muybridge.data.clips import ClipDataset
@@ -74,7 +85,9 @@ def measure(
     from muybridge.predict import choose_device
     from muybridge.tasks.recognition import evaluate
 
-    loaded = open_checkpoint(fetched(checkpoint), model=model)
+    loaded = open_checkpoint(source, model=model, labels=names)
+    refuse_flow(loaded.name, loaded.clip)
+    tell(loaded)
     name, samples = select(_as_trained(read_samples(data), data, loaded.facts), split, group or ())
     test_set = ClipDataset(samples, loaded.labels, loaded.clip, train=False, clips=clips, crops=crops)
     network = loaded.model.to(choose_device(device))

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from muybridge.cli import console
-from muybridge.cli.checkpoints import fetched, read_labels
+from muybridge.cli.checkpoints import fetched, read_labels, tell
 from muybridge.files import write_text
-from muybridge.types import VideoError
+from muybridge.types import VideoError, refuse_flow
 
 if TYPE_CHECKING:
     from muybridge.predict import Recognizer
@@ -37,7 +37,7 @@ def recognize(
         typer.Argument(metavar="VIDEO...", help="Video files, folders of them, or globs in quotes."),
     ],
     checkpoint: Annotated[
-        Path | None,
+        str | None,
         typer.Option(metavar="FILE", help="A trained model, or a weight file of another project."),
     ] = None,
     model: Annotated[
@@ -50,7 +50,11 @@ def recognize(
     ] = None,
     labels: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="One label per line, where a weight file doesn't bring its own."),
+        typer.Option(
+            metavar="FILE",
+            readable=False,
+            help="One label per line, where a weight file doesn't bring its own.",
+        ),
     ] = None,
     save: Annotated[
         Path | None,
@@ -144,13 +148,16 @@ def recognize(
         raise typer.Exit(2)
 
 
-def _open(checkpoint: Path | None, model: str | None, labels: Path | None, device: str | None) -> Recognizer:
-    from muybridge.predict import load
-
+def _open(checkpoint: str | None, model: str | None, labels: Path | None, device: str | None) -> Recognizer:
     names = read_labels(labels)
-    if checkpoint is not None:
-        return load(checkpoint, model=model, labels=names, device=device)
-    return load(fetched(model or DEFAULT_WEIGHTS), labels=names, device=device)
+    source = fetched(checkpoint or model or DEFAULT_WEIGHTS)  # before torch, whose import takes seconds
+    from muybridge.checkpoints import open_checkpoint
+    from muybridge.predict import Recognizer
+
+    loaded = open_checkpoint(source, model=model if checkpoint else None, labels=names)
+    refuse_flow(loaded.name, loaded.clip)
+    tell(loaded)
+    return Recognizer(loaded, device=device)
 
 
 def expand(arguments: list[str]) -> list[Path]:

@@ -205,7 +205,7 @@ def _announce(plan: Training, out: Path) -> None:
     counts = ", ".join(f"{len(found)} {name}" for name, found in samples.splits.items())
     console.say(f"{plan.built.name}: {len(samples.labels)} classes, {counts} videos, into {out}")
     console.say(f"clips of {plan.built.clip.describe()}")
-    for note in samples.notes:
+    for note in (*plan.built.notes, *samples.notes):
         console.say(f"note: {note}")
 
 

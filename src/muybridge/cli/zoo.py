@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated
 
@@ -43,7 +44,11 @@ def models(
         return
     names = list_models(pattern)
     if not names:
-        raise ValueError(f"no model matches {pattern!r}; `muybridge models` lists them all")
+        near = difflib.get_close_matches(pattern, [*list_models(), *(w.name for w in list_weights())], n=3)
+        inside = list_models(f"*{pattern}*")
+        hint = f"did you mean {' or '.join(near)}?" if near else "`muybridge models` lists them all"
+        hint = f"try '*{pattern}*'" if inside and not near else hint
+        raise ValueError(f"no model matches {pattern!r}; {hint}")
     if names == [pattern]:
         console.out(_model_card(pattern))
         return
@@ -106,6 +111,9 @@ def _weights_card(weights: Weights) -> str:
     from muybridge.models import model_info
 
     options = ", ".join(f"{name}={value}" for name, value in weights.options.items())
+    use = f"muybridge recognize VIDEO --model {weights.name}"
+    if weights.clip.modality != "rgb":
+        use = f"muybridge.open_checkpoint({weights.name!r}) in Python; it reads optical flow, which you must bring"
     rows = [
         ("model", weights.model + (f" ({options})" if options else "")),
         ("paper", model_info(weights.model).paper),
@@ -117,7 +125,7 @@ def _weights_card(weights: Weights) -> str:
         ("score", f"{_scores(weights)}{' with views ' + weights.views if weights.views else ''}"),
         ("licence", weights.licence),
         ("note", weights.note),
-        ("use", f"muybridge recognize VIDEO --model {weights.name}"),
+        ("use", use),
     ]
     return "\n".join([weights.name, *(f"  {key:11}{value}" for key, value in rows if value)])
 

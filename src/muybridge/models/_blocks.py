@@ -23,6 +23,7 @@ class ClipModel(nn.Module):
         time_stride: Frames of the clip per step of the feature maps.
         space_stride: Pixels of the clip per step of the feature maps.
         head: The last layer; everything else is the backbone.
+        window: Side of the squares of last maps that are classified each, see `slide`; 0 for the whole maps.
     """
 
     channels: int = 3
@@ -30,6 +31,7 @@ class ClipModel(nn.Module):
     time_stride: int
     space_stride: int
     head: Classifier
+    window: int = 0
 
     @property
     def classifiers(self) -> tuple[Classifier, ...]:
@@ -55,7 +57,7 @@ class ClipModel(nn.Module):
         Raises:
             ValueError: The clip has a wrong shape for this model, or is not floating point.
         """
-        logits: Tensor = self.head(self.features(clip).mean((2, 3, 4)))
+        logits: Tensor = self.head(slide(self.features(clip), self.window).mean((2, 3)))
         return logits
 
     def reset_head(self, num_classes: int) -> None:
@@ -88,6 +90,22 @@ class ClipModel(nn.Module):
             raise ValueError(
                 f"{type(self).__name__} got {clip.dtype}; it takes floats, scaled to 0..1 and normalised"
             )
+
+
+def slide(maps: Float[Tensor, "b d t h w"], window: int) -> Float[Tensor, "b d h2 w2"]:
+    """Mean over time, and over every square window of the maps.
+
+    Where a network was trained on clips that fill one window, PySlowFast and PyTorchVideo classify each window of a
+    larger one and average what they find, which counts the middle for more than the rim.
+
+    Args:
+        maps: Last maps.
+        window: Side of the windows; they shrink to maps that are smaller. 0: one window, the whole maps.
+    """
+    if not window or max(maps.shape[3:]) <= window:
+        return maps.mean((2, 3, 4))[:, :, None, None]
+    h, w = (min(window, side) for side in maps.shape[3:])
+    return F.avg_pool2d(maps.mean(2), (h, w), stride=1)
 
 
 class Classifier(nn.Module):

@@ -72,6 +72,7 @@ class Inception3d(ClipModel):
     dim = 1024
     time_stride = 8
     space_stride = 32
+    window = 7
 
     def __init__(
         self, conv: Conv, pool: Pool, *, channels: int, num_classes: int, momentum: float, dropout: float
@@ -183,7 +184,8 @@ class Inception3d(ClipModel):
         return self._slide(self.features(clip)).mean((2, 3, 4))
 
     def _slide(self, maps: Float[Tensor, "b d t h w"]) -> Float[Tensor, "b k t2 h2 w2"]:
-        window = [min(whole, there) for whole, there in zip((2, 7, 7), maps.shape[2:], strict=True)]
+        whole = (2, self.window, self.window) if self.window else (2, *maps.shape[3:])
+        window = [min(side, there) for side, there in zip(whole, maps.shape[2:], strict=True)]
         pooled = F.avg_pool3d(maps, window, stride=1)
         logits: Tensor = self.head(pooled.movedim(1, -1)).movedim(-1, 1)
         return logits

@@ -39,6 +39,7 @@ class Csn(ClipModel):
         depth: Layers: 50, 101 or 152.
         preserved: Interaction-preserved blocks, else interaction-reduced ones.
         eps: Of every batch norm. The paper's own weights, which MMAction2 hands on, want 1e-3; PyTorchVideo's 1e-5.
+        sliding: Classify every 7x7 window of the last maps and average, see `muybridge.models._blocks.slide`.
         dropout: Before the classifier.
     """
 
@@ -46,8 +47,18 @@ class Csn(ClipModel):
     time_stride = 8
     space_stride = 32
 
-    def __init__(self, *, num_classes: int, depth: int, preserved: bool, eps: float, dropout: float) -> None:
+    def __init__(
+        self,
+        *,
+        num_classes: int,
+        depth: int,
+        preserved: bool,
+        eps: float,
+        sliding: bool = False,
+        dropout: float,
+    ) -> None:
         super().__init__()
+        self.window = 7 if sliding else 0
         self.stem = ConvNorm(self.channels, 64, (3, 7, 7), stride=(1, 2, 2))
         self.pool = nn.MaxPool3d((1, 3, 3), stride=(1, 2, 2), padding=(0, 1, 1))
         self.stages = nn.Sequential()
@@ -91,9 +102,11 @@ _FROM_SCRATCH = ClipSpec(
     paper="Tran et al. 2019, https://arxiv.org/abs/1904.02811",
     summary="interaction-reduced CSN-50",
 )
-def ircsn_r50(*, num_classes: int = 400, dropout: float = 0.5, eps: float = 1e-3) -> Csn:
+def ircsn_r50(
+    *, num_classes: int = 400, dropout: float = 0.5, eps: float = 1e-3, sliding: bool = False
+) -> Csn:
     """13.1 M parameters, 42.3 GMACs per view of 224x224 (55.3 at the 256x256 of the published scores)."""
-    return Csn(num_classes=num_classes, depth=50, preserved=False, eps=eps, dropout=dropout)
+    return Csn(num_classes=num_classes, depth=50, preserved=False, eps=eps, sliding=sliding, dropout=dropout)
 
 
 @model(
@@ -101,9 +114,11 @@ def ircsn_r50(*, num_classes: int = 400, dropout: float = 0.5, eps: float = 1e-3
     paper="Tran et al. 2019, https://arxiv.org/abs/1904.02811",
     summary="interaction-reduced CSN-101",
 )
-def ircsn_r101(*, num_classes: int = 400, dropout: float = 0.5, eps: float = 1e-3) -> Csn:
+def ircsn_r101(
+    *, num_classes: int = 400, dropout: float = 0.5, eps: float = 1e-3, sliding: bool = False
+) -> Csn:
     """22.2 M parameters, 56.5 GMACs per view of 224x224 (73.8 at the 256x256 of the published scores)."""
-    return Csn(num_classes=num_classes, depth=101, preserved=False, eps=eps, dropout=dropout)
+    return Csn(num_classes=num_classes, depth=101, preserved=False, eps=eps, sliding=sliding, dropout=dropout)
 
 
 @model(
@@ -111,9 +126,11 @@ def ircsn_r101(*, num_classes: int = 400, dropout: float = 0.5, eps: float = 1e-
     paper="Tran et al. 2019, https://arxiv.org/abs/1904.02811",
     summary="interaction-reduced CSN-152",
 )
-def ircsn_r152(*, num_classes: int = 400, dropout: float = 0.5, eps: float = 1e-3) -> Csn:
+def ircsn_r152(
+    *, num_classes: int = 400, dropout: float = 0.5, eps: float = 1e-3, sliding: bool = False
+) -> Csn:
     """29.7 M parameters, 74.0 GMACs per view of 224x224 (96.7 at the 256x256 of the published scores)."""
-    return Csn(num_classes=num_classes, depth=152, preserved=False, eps=eps, dropout=dropout)
+    return Csn(num_classes=num_classes, depth=152, preserved=False, eps=eps, sliding=sliding, dropout=dropout)
 
 
 @model(

@@ -37,6 +37,9 @@ Frames = Sequence[Sequence[int]]
 
 R50, R101 = (3, 4, 6, 3), (3, 4, 23, 3)
 
+WINDOW = 7
+"""Side of the last maps of a clip of 224x224, which is what they all were trained on."""
+
 
 def frames_of(depths: Sequence[int], patterns: Frames) -> tuple[tuple[int, ...], ...]:
     """The pattern of each stage, repeated over its blocks.
@@ -173,6 +176,7 @@ class InflatedResNet(ClipModel):
         width: Channels of the stem; every other layer follows.
         stem_pool_padding: Pad the pool after the stem, as image networks do; MMAction2's C2D does not.
         non_local: Where non-local blocks are and of which kind, see `inflated_stages`.
+        sliding: Classify every 7x7 window of the last maps and average, see `muybridge.models._blocks.slide`.
         dropout: Before the classifier.
     """
 
@@ -187,11 +191,13 @@ class InflatedResNet(ClipModel):
         width: int,
         stem_pool_padding: bool = True,
         non_local: Mapping[str, Any] | None,
+        sliding: bool = False,
         dropout: float,
     ) -> None:
         super().__init__()
         stem, pool, self.stage_pool = time_strides
         self.channels = channels
+        self.window = WINDOW if sliding else 0
         self.dim = 4 * width * 2 ** (len(block_frames) - 1)
         self.time_stride = stem * pool * self.stage_pool
         self.space_stride = 2 ** (len(block_frames) + 1)
@@ -229,6 +235,7 @@ def c2d_r50(
     width: int = 64,
     stem_pool_padding: bool = True,
     non_local: Mapping[str, Any] | None = None,
+    sliding: bool = False,
 ) -> InflatedResNet:
     """24.3 M parameters, 19.5 GMACs per view."""
     return InflatedResNet(
@@ -240,6 +247,7 @@ def c2d_r50(
         width=width,
         stem_pool_padding=stem_pool_padding,
         non_local=non_local,
+        sliding=sliding,
         dropout=dropout,
     )
 
@@ -256,6 +264,7 @@ def c2d_r50_nopool(
     channels: int = 3,
     width: int = 64,
     non_local: Mapping[str, Any] | None = None,
+    sliding: bool = False,
 ) -> InflatedResNet:
     """24.3 M parameters, 32.7 GMACs per view."""
     return InflatedResNet(
@@ -266,6 +275,7 @@ def c2d_r50_nopool(
         channels=channels,
         width=width,
         non_local=non_local,
+        sliding=sliding,
         dropout=dropout,
     )
 
@@ -283,6 +293,7 @@ def i3d_r50_8x8(
     width: int = 64,
     block_frames: Frames = I3D_R50,
     non_local: Mapping[str, Any] | None = None,
+    sliding: bool = False,
 ) -> InflatedResNet:
     """28.0 M parameters, 28.4 GMACs per view."""
     return InflatedResNet(
@@ -293,6 +304,7 @@ def i3d_r50_8x8(
         channels=channels,
         width=width,
         non_local=non_local,
+        sliding=sliding,
         dropout=dropout,
     )
 
@@ -310,6 +322,7 @@ def i3d_r101_8x8(
     width: int = 64,
     block_frames: Frames = I3D_R101,
     non_local: Mapping[str, Any] | None = None,
+    sliding: bool = False,
 ) -> InflatedResNet:
     """51.8 M parameters, 47.0 GMACs per view."""
     return InflatedResNet(
@@ -320,6 +333,7 @@ def i3d_r101_8x8(
         channels=channels,
         width=width,
         non_local=non_local,
+        sliding=sliding,
         dropout=dropout,
     )
 
@@ -379,6 +393,7 @@ def slow_r50_4x16(
     width: int = 64,
     block_frames: Frames = SLOW_R50,
     non_local: Mapping[str, Any] | None = None,
+    sliding: bool = False,
 ) -> InflatedResNet:
     """32.5 M parameters, 20.9 GMACs per view."""
     return slow_r50_8x8(
@@ -388,6 +403,7 @@ def slow_r50_4x16(
         width=width,
         block_frames=block_frames,
         non_local=non_local,
+        sliding=sliding,
     )
 
 
@@ -404,6 +420,7 @@ def slow_r50_8x8(
     width: int = 64,
     block_frames: Frames = SLOW_R50,
     non_local: Mapping[str, Any] | None = None,
+    sliding: bool = False,
 ) -> InflatedResNet:
     """32.5 M parameters, 41.7 GMACs per view."""
     return InflatedResNet(
@@ -414,6 +431,7 @@ def slow_r50_8x8(
         channels=channels,
         width=width,
         non_local=non_local,
+        sliding=sliding,
         dropout=dropout,
     )
 
@@ -431,6 +449,7 @@ def slow_r101_8x8(
     width: int = 64,
     block_frames: Frames = SLOW_R101,
     non_local: Mapping[str, Any] | None = None,
+    sliding: bool = False,
 ) -> InflatedResNet:
     """60.4 M parameters, 85.4 GMACs per view."""
     return slow_r50_8x8(
@@ -440,4 +459,5 @@ def slow_r101_8x8(
         width=width,
         block_frames=block_frames,
         non_local=non_local,
+        sliding=sliding,
     )

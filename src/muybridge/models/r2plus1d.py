@@ -294,7 +294,7 @@ def r2plus1d_r34_32x2(*, num_classes: int = 400, dropout: float = 0.5) -> ResNet
     paper="Tran et al. 2018, https://arxiv.org/abs/1711.11248",
     summary="R(2+1)D-50 of PyTorchVideo, time before space",
 )
-def r2plus1d_r50(*, num_classes: int = 400, dropout: float = 0.5) -> ResNet3d:
+def r2plus1d_r50(*, num_classes: int = 400, dropout: float = 0.5, sliding: bool = False) -> ResNet3d:
     """28.1 M parameters, 57.5 GMACs per view."""
     return ResNet3d(
         num_classes=num_classes,
@@ -306,6 +306,7 @@ def r2plus1d_r50(*, num_classes: int = 400, dropout: float = 0.5) -> ResNet3d:
         blocks=(partial(_bottleneck, time_first=True),) * 4,
         width=256,
         strides=((1, 2, 2), (1, 2, 2), (2, 2, 2), (2, 2, 2)),
+        window=7 if sliding else 0,
     )
 
 

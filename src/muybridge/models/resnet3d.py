@@ -65,6 +65,8 @@ class ResNet3d(ClipModel):
         width: Channels after the first stage.
         strides: Of the first block of each stage.
         eps: Of every batch norm; weight files don't hold it, and not all of them were made with the same.
+        window: Side of the windows of last maps that are classified each and averaged, see
+            `muybridge.models._blocks.slide`; 0 for the whole maps.
     """
 
     def __init__(
@@ -80,8 +82,10 @@ class ResNet3d(ClipModel):
         width: int,
         strides: tuple[Triple, ...] = _HALVING,
         eps: float = 1e-5,
+        window: int = 0,
     ) -> None:
         super().__init__()
+        self.window = window
         self.stem = stem
         self.pool: nn.Module = nn.Identity()
         self.time_stride, self.space_stride = 1, 2

@@ -35,10 +35,11 @@ class S3d(Inception3d):
     Args:
         num_classes: Number of classes.
         gating: Weigh channels by what the whole clip shows, after each convolution over time (S3D-G).
+        sliding: Classify every 7x7 window of larger maps, as torchvision does; else, as kylemin, all of it at once.
         dropout: Before the classifier.
     """
 
-    def __init__(self, *, num_classes: int, gating: bool, dropout: float) -> None:
+    def __init__(self, *, num_classes: int, gating: bool, sliding: bool = True, dropout: float) -> None:
         super().__init__(
             partial(_separable, gating=gating),
             _pool,
@@ -47,6 +48,7 @@ class S3d(Inception3d):
             momentum=0.001,
             dropout=dropout,
         )
+        self.window = 7 if sliding else 0
 
     def check(self, clip: Tensor) -> None:
         """Refuse what is no clip, and clips of which the last pool would leave nothing.
@@ -112,9 +114,9 @@ _CLIP = ClipSpec(
     paper="Xie et al. 2018, https://arxiv.org/abs/1712.04851",
     summary="Inception-v1 with separable 3D convolutions",
 )
-def s3d(*, num_classes: int = 400, dropout: float = 0.2) -> S3d:
+def s3d(*, num_classes: int = 400, dropout: float = 0.2, sliding: bool = True) -> S3d:
     """8.3 M parameters, 71.9 GMACs per view."""
-    return S3d(num_classes=num_classes, gating=False, dropout=dropout)
+    return S3d(num_classes=num_classes, gating=False, sliding=sliding, dropout=dropout)
 
 
 @model(

@@ -37,6 +37,7 @@ from muybridge.models.inflated import (
     R101,
     SLOW_R50,
     SLOW_R101,
+    WINDOW,
     Frames,
     InflatedResNet,
     frames_of,
@@ -133,6 +134,7 @@ class SlowFast(ClipModel):
         slow_frames: `linspace` spreads them from the first to the last frame (PySlowFast, PyTorchVideo);
             `strided` takes every `alpha`-th (MMAction2).
         non_local: Non-local blocks of the slow pathway, see `muybridge.models.inflated.inflated_stages`.
+        sliding: Classify every 7x7 window of the last maps and average, see `muybridge.models._blocks.slide`.
         dropout: Before the classifier.
     """
 
@@ -152,6 +154,7 @@ class SlowFast(ClipModel):
         fast_input: str = "rgb",
         slow_frames: str,
         non_local: Mapping[str, Any] | None,
+        sliding: bool = False,
         dropout: float,
     ) -> None:
         super().__init__()
@@ -170,6 +173,7 @@ class SlowFast(ClipModel):
                 f"fusion_kernel is {fusion_kernel}; an odd number of frames has a middle, e.g. 5 or 7"
             )
         self.alpha = self.time_stride = alpha
+        self.window = WINDOW if sliding else 0
         self.fast_input = fast_input
         self.slow_frames = slow_frames
         channels = 1 if fast_input in ("grey", "time_difference") else self.channels
@@ -268,6 +272,7 @@ def slowfast_r50_4x16(
     slow_block_frames: Frames = SLOW_R50,
     fast_block_frames: Frames = FAST_R50,
     non_local: Mapping[str, Any] | None = None,
+    sliding: bool = False,
 ) -> SlowFast:
     """34.5 M parameters, 27.6 GMACs per view of 224x224 (36.1 at the 256x256 that the paper tests with)."""
     return SlowFast(
@@ -282,6 +287,7 @@ def slowfast_r50_4x16(
         fast_input=fast_input,
         slow_frames=slow_frames,
         non_local=non_local,
+        sliding=sliding,
         dropout=dropout,
     )
 
@@ -305,6 +311,7 @@ def slowfast_r50_8x8(
     slow_block_frames: Frames = SLOW_R50,
     fast_block_frames: Frames = FAST_R50,
     non_local: Mapping[str, Any] | None = None,
+    sliding: bool = False,
 ) -> SlowFast:
     """34.6 M parameters, 50.3 GMACs per view of 224x224 (65.7 at the 256x256 that the paper tests with)."""
     return SlowFast(
@@ -319,6 +326,7 @@ def slowfast_r50_8x8(
         fast_input=fast_input,
         slow_frames=slow_frames,
         non_local=non_local,
+        sliding=sliding,
         dropout=dropout,
     )
 
@@ -339,6 +347,7 @@ def slowfast_r101_8x8(
     slow_block_frames: Frames = SLOW_R101,
     fast_block_frames: Frames = FAST_R101,
     non_local: Mapping[str, Any] | None = None,
+    sliding: bool = False,
 ) -> SlowFast:
     """62.8 M parameters, 96.4 GMACs per view of 224x224."""
     return SlowFast(
@@ -350,6 +359,7 @@ def slowfast_r101_8x8(
         fusion_norm=fusion_norm,
         slow_frames=slow_frames,
         non_local=non_local,
+        sliding=sliding,
         dropout=dropout,
     )
 
@@ -372,6 +382,7 @@ def slowfast_r101_16x8(
     slow_block_frames: Frames = SLOW_R101_50,
     fast_block_frames: Frames = FAST_R101_50,
     non_local: Mapping[str, Any] | None = None,
+    sliding: bool = False,
 ) -> SlowFast:
     """53.8 M parameters, 163.1 GMACs per view of 224x224."""
     return SlowFast(
@@ -383,6 +394,7 @@ def slowfast_r101_16x8(
         fusion_norm=fusion_norm,
         slow_frames=slow_frames,
         non_local=non_local,
+        sliding=sliding,
         dropout=dropout,
     )
 

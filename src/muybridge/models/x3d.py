@@ -25,7 +25,15 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from muybridge.models._blocks import Classifier, ClipModel, ConvNorm, Residual, Triple, init_residual
+from muybridge.models._blocks import (
+    Classifier,
+    ClipModel,
+    ConvNorm,
+    Residual,
+    Triple,
+    init_residual,
+    slide,
+)
 from muybridge.models._table import model
 from muybridge.types import ClipSpec
 
@@ -36,9 +44,6 @@ _WIDTH, _DEPTHS = 12, (1, 2, 5, 3)
 class X3d(ClipModel):
     """The network of the paper, with its factors of expansion.
 
-    Clips of any size are averaged over all positions before the last two layers. (PySlowFast and PyTorchVideo slide
-    a window of the training size over larger test crops, and average logits.)
-
     Args:
         num_classes: Number of classes.
         width: Channels, as a multiple of 12 after the stem; rounded to multiples of 8.
@@ -46,6 +51,8 @@ class X3d(ClipModel):
         depth: Blocks, as a multiple of 1, 2, 5 and 3 in the stages; rounded up.
         shortcut_norm: Batch norm also after the shortcut of the first stage, which strides but keeps the number of
             channels. PySlowFast, MMAction2 and PyTorchVideo's mobile models have it, PyTorchVideo's others do not.
+        window: Side of the windows of last maps that are classified each and averaged, see
+            `muybridge.models._blocks.slide`; 0 averages all positions before the last two layers.
         dropout: Before the classifier.
     """
 
@@ -60,9 +67,11 @@ class X3d(ClipModel):
         bottleneck: float,
         depth: float,
         shortcut_norm: bool,
+        window: int = 0,
         dropout: float,
     ) -> None:
         super().__init__()
+        self.window = window
         width_in = _round_width(_WIDTH * width)
         self.stem = nn.Sequential(
             ConvNorm(self.channels, width_in, (1, 3, 3), stride=(1, 2, 2), norm=False, relu=False),
@@ -104,8 +113,8 @@ class X3d(ClipModel):
 
     def forward(self, clip: Float[Tensor, "b c t h w"]) -> Float[Tensor, "b k"]:
         """Logits."""
-        x = self.features(clip).mean((2, 3, 4))
-        logits: Tensor = self.head(F.relu(self.lin5(x), inplace=True))
+        windows = slide(self.features(clip), self.window).movedim(1, -1)
+        logits: Tensor = self.head(F.relu(self.lin5(windows), inplace=True).mean((1, 2)))
         return logits
 
 
@@ -163,9 +172,11 @@ def _round_width(width: float) -> int:
     paper="Feichtenhofer 2020, https://arxiv.org/abs/2004.04730",
     summary="X3D-XS: 4 frames of 160x160",
 )
-def x3d_xs(*, num_classes: int = 400, dropout: float = 0.5, shortcut_norm: bool = True) -> X3d:
+def x3d_xs(
+    *, num_classes: int = 400, dropout: float = 0.5, shortcut_norm: bool = True, sliding: bool = False
+) -> X3d:
     """3.8 M parameters, 0.60 GMACs per view of 160x160."""
-    return _x3d(num_classes, depth=2.2, shortcut_norm=shortcut_norm, dropout=dropout)
+    return _x3d(num_classes, dropout, depth=2.2, shortcut_norm=shortcut_norm, window=5 if sliding else 0)
 
 
 @model(
@@ -173,9 +184,11 @@ def x3d_xs(*, num_classes: int = 400, dropout: float = 0.5, shortcut_norm: bool 
     paper="Feichtenhofer 2020, https://arxiv.org/abs/2004.04730",
     summary="X3D-S: 13 frames of 160x160",
 )
-def x3d_s(*, num_classes: int = 400, dropout: float = 0.5, shortcut_norm: bool = True) -> X3d:
+def x3d_s(
+    *, num_classes: int = 400, dropout: float = 0.5, shortcut_norm: bool = True, sliding: bool = False
+) -> X3d:
     """3.8 M parameters, 1.96 GMACs per view of 160x160."""
-    return _x3d(num_classes, depth=2.2, shortcut_norm=shortcut_norm, dropout=dropout)
+    return _x3d(num_classes, dropout, depth=2.2, shortcut_norm=shortcut_norm, window=5 if sliding else 0)
 
 
 @model(
@@ -183,9 +196,11 @@ def x3d_s(*, num_classes: int = 400, dropout: float = 0.5, shortcut_norm: bool =
     paper="Feichtenhofer 2020, https://arxiv.org/abs/2004.04730",
     summary="X3D-M: 16 frames of 224x224",
 )
-def x3d_m(*, num_classes: int = 400, dropout: float = 0.5, shortcut_norm: bool = True) -> X3d:
+def x3d_m(
+    *, num_classes: int = 400, dropout: float = 0.5, shortcut_norm: bool = True, sliding: bool = False
+) -> X3d:
     """3.8 M parameters, 4.73 GMACs per view of 224x224."""
-    return _x3d(num_classes, depth=2.2, shortcut_norm=shortcut_norm, dropout=dropout)
+    return _x3d(num_classes, dropout, depth=2.2, shortcut_norm=shortcut_norm, window=7 if sliding else 0)
 
 
 @model(
@@ -193,17 +208,20 @@ def x3d_m(*, num_classes: int = 400, dropout: float = 0.5, shortcut_norm: bool =
     paper="Feichtenhofer 2020, https://arxiv.org/abs/2004.04730",
     summary="X3D-L: 16 frames of 312x312, and twice as deep",
 )
-def x3d_l(*, num_classes: int = 400, dropout: float = 0.5, shortcut_norm: bool = True) -> X3d:
+def x3d_l(
+    *, num_classes: int = 400, dropout: float = 0.5, shortcut_norm: bool = True, sliding: bool = False
+) -> X3d:
     """6.2 M parameters, 18.37 GMACs per view of 312x312."""
-    return _x3d(num_classes, depth=5.0, shortcut_norm=shortcut_norm, dropout=dropout)
+    return _x3d(num_classes, dropout, depth=5.0, shortcut_norm=shortcut_norm, window=10 if sliding else 0)
 
 
-def _x3d(num_classes: int, *, depth: float, shortcut_norm: bool, dropout: float) -> X3d:
+def _x3d(num_classes: int, dropout: float, *, depth: float, shortcut_norm: bool, window: int) -> X3d:
     return X3d(
         num_classes=num_classes,
         width=2.0,
         bottleneck=2.25,
         depth=depth,
         shortcut_norm=shortcut_norm,
+        window=window,
         dropout=dropout,
     )

@@ -4,7 +4,7 @@ One file per family of models, beside the family's own in `muybridge.models`. Ea
 
 - `readings(shapes)`: yields a `Reading` for every way in which a state dict with these keys and shapes could be a
   model of the family, and nothing for the files of other families. It looks at a few telling keys and works out
-  options and number of classes from shapes; whether every key fits is proven by `muybridge.checkpoints`.
+  options and number of classes from shapes; whether every key fits is proven by `muybridge.matching`.
 - `WEIGHTS`: the published files of the family.
 
 Nothing here imports torch: the names are listed in no time.
@@ -42,24 +42,26 @@ def list_weights(pattern: str = "*") -> list[Weights]:
 
 
 def find_weights(name: str) -> Weights:
-    """Published weights by their name, or by the name of their model: then its Kinetics-400 ones, or its only ones.
+    """Published weights by their name or its beginning: of a model alone, its Kinetics-400 ones or its only ones.
 
     Raises:
         ValueError: No such weights.
     """
     every = {weights.name: weights for weights in list_weights()}
-    of_model = [weights for weights in every.values() if weights.model == name]
-    if len(of_model) == 1:
-        return of_model[0]
-    if of_model:
+    if name in every:
+        return every[name]
+    begun = [weights for weights in every.values() if weights.name.startswith(f"{name}.")]
+    if len(begun) == 1:
+        return begun[0]
+    if begun:
         if f"{name}.k400" in every:
             return every[f"{name}.k400"]
-        raise ValueError(f"several weights are published for {name}: {', '.join(w.name for w in of_model)}")
-    if name not in every:
-        near = difflib.get_close_matches(name, every, n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(near)}?" if near else "see `muybridge models --weights`"
-        raise ValueError(f"no published weights {name!r}; {hint}")
-    return every[name]
+        raise ValueError(
+            f"several weights are published for {name}; say which: {', '.join(w.name for w in begun)}"
+        )
+    near = difflib.get_close_matches(name, every, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else "`muybridge models --weights` lists them"
+    raise ValueError(f"no published weights {name!r}; {hint}")
 
 
 @cache

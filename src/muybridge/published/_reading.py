@@ -22,7 +22,7 @@ Edit = Callable[["Tensor"], "Tensor"]
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """A claim that a file is a certain model of a certain origin; `checkpoints` proves it, key by key.
+    """A claim that a file is a certain model of a certain origin; `muybridge.matching` proves it, key by key.
 
     Attributes:
         origin: Who writes such files, for example `PyTorchVideo`.

@@ -40,7 +40,7 @@ def _pytorchvideo(shapes: Shapes) -> Iterator[Reading]:
     yield Reading(
         origin="PyTorchVideo",
         model=f"ircsn_r{layers}",
-        options={"eps": 1e-5},
+        options={"eps": 1e-5, "sliding": True},
         num_classes=num_classes,
         clip=_PYTORCHVIDEO,
         labels="kinetics400" if num_classes == 400 else "",

@@ -68,7 +68,7 @@ def _pyslowfast(shapes: Shapes) -> Iterator[Reading]:
                 "pool_first": True,
             }
             note = _NOT_TOLD.format(f"{kind}, as PySlowFast's configurations have it")
-        yield _reading("PySlowFast", name, options, classes, rules, note=note)
+        yield _reading("PySlowFast", name, {**options, "sliding": True}, classes, rules, note=note)
 
 
 def _pytorchvideo(shapes: Shapes) -> Iterator[Reading]:
@@ -80,7 +80,7 @@ def _pytorchvideo(shapes: Shapes) -> Iterator[Reading]:
     for name, options in _candidates(trunk):
         if name.startswith("c2d") and name.endswith("_nopool") == has_pool:
             continue
-        yield _reading("PyTorchVideo", name, options, classes, rules)
+        yield _reading("PyTorchVideo", name, {**options, "sliding": True}, classes, rules)
 
 
 def _mmaction(shapes: Shapes) -> Iterator[Reading]:

@@ -131,6 +131,7 @@ def _pytorchvideo(shapes: Shapes) -> Iterator[Reading]:
     yield Reading(
         origin="PyTorchVideo",
         model="r2plus1d_r50",
+        options={"sliding": True},
         num_classes=num_classes,
         labels="kinetics400" if num_classes == 400 else "",
         rules=_PYTORCHVIDEO_NAMES,

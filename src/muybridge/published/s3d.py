@@ -91,6 +91,7 @@ def _reading(origin: str, classes: int, rules: tuple[Rule, ...], clip: ClipSpec)
     return Reading(
         origin=origin,
         model="s3d",
+        options={} if origin == "torchvision" else {"sliding": False},
         num_classes=classes,
         clip=clip,
         labels="kinetics400" if classes == 400 else "",

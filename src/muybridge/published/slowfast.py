@@ -41,7 +41,7 @@ def readings(shapes: Shapes) -> Iterator[Reading]:
         for reading in _read(shapes, "MMAction2", _grammar.mmaction()):
             yield replace(
                 reading,
-                options={**reading.options, "slow_frames": "strided"},
+                options={**reading.options, "slow_frames": "strided", "sliding": False},
                 clip=mmaction_clip(32, 2),
                 edits={r"head\.linear\.weight": _slow_first},
             )
@@ -64,6 +64,7 @@ def _read(shapes: Shapes, origin: str, rules: tuple[Rule, ...]) -> Iterator[Read
         "fusion_kernel": lateral[2],
         "fusion_norm": "laterals.0.norm.weight" in ours,
         "slow_frames": "linspace",
+        "sliding": True,
     }
     note = ""
     if any(slow.non_local):
@@ -125,7 +126,10 @@ _STEPS = "trained with a learning rate that falls in steps"
 def _pyslowfast_weights(
     name: str, file: str, clip: ClipSpec, scores: tuple[float, ...], note: str = ""
 ) -> Weights:
-    return facebook_weights(name, "PySlowFast", f"pyslowfast/{file}.pkl", clip, scores, note=note)
+    # In training by the multigrid method clips have many sizes, so that its maps are averaged whole.
+    options = {"sliding": False} if note == _MULTIGRID else None
+    path = f"pyslowfast/{file}.pkl"
+    return facebook_weights(name, "PySlowFast", path, clip, scores, options=options, note=note)
 
 
 def _pytorchvideo_weights(name: str, file: str, clip: ClipSpec, scores: tuple[float, ...]) -> Weights:
@@ -161,7 +165,7 @@ WEIGHTS: tuple[Weights, ...] = (
     _pyslowfast_weights(
         "slowfast_r50_8x8.k400.multigrid",
         f"{_OTHERS}Kinetics/SLOWFAST_8x8_R50_stepwise_multigrid",
-        _FB_32,
+        replace(_FB_32, size=224, short_side=224),
         (76.6, 92.7),
         _MULTIGRID,
     ),
@@ -171,7 +175,7 @@ WEIGHTS: tuple[Weights, ...] = (
     _pyslowfast_weights(
         "slowfast_r50_8x8.ssv2.multigrid",
         f"{_OTHERS}SSv2/SLOWFAST_16x8_R50_multigrid",
-        _SSV2,
+        replace(_SSV2, size=224),
         (63.5, 88.7),
         _MULTIGRID,
     ),

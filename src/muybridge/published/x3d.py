@@ -87,6 +87,7 @@ class _Form:
     blocks: str
     classifier: str
     rules: tuple[Rule, ...]
+    sliding: bool
     clip: ClipSpec | None = None
     note: str = ""
 
@@ -99,6 +100,7 @@ _FORMS = (
         blocks=r"blocks\.([1-4])\.res_blocks\.(\d+)\.",
         classifier="blocks.5.proj.weight",
         rules=_PYTORCHVIDEO,
+        sliding=True,
     ),
     _Form(
         origin="PyTorchVideo",
@@ -107,6 +109,7 @@ _FORMS = (
         blocks=r"s([2-5])\.pathway0_res(\d+)\.",
         classifier="projection.model.weight",
         rules=_MOBILE,
+        sliding=False,
         note="the form that PyTorchVideo prepares for phones; it publishes XS and S",
     ),
     _Form(
@@ -116,6 +119,7 @@ _FORMS = (
         blocks=r"s([2-5])\.pathway0_res(\d+)\.",
         classifier="head.projection.weight",
         rules=_PYSLOWFAST,
+        sliding=True,
     ),
     _Form(
         origin="MMAction2",
@@ -124,6 +128,7 @@ _FORMS = (
         blocks=r"backbone\.layer([1-4])\.(\d+)\.",
         classifier="cls_head.fc2.weight",
         rules=_MMACTION2,
+        sliding=False,
         clip=ClipSpec(frames=16, stride=5, fps=_FPS, std=_MMACTION2_STD, test_crops=1),
     ),
 )
@@ -139,7 +144,7 @@ def readings(shapes: Shapes) -> Iterator[Reading]:
         yield Reading(
             origin=form.origin,
             model="x3d_l" if is_deep else "x3d_m",
-            options={"shortcut_norm": form.shortcut_norm in shapes},
+            options={"shortcut_norm": form.shortcut_norm in shapes, "sliding": form.sliding},
             num_classes=num_classes,
             clip=None if is_deep else form.clip,
             labels="kinetics400" if num_classes == 400 else "",

@@ -229,7 +229,7 @@ def _open_pickled(path: Path, kind: str) -> Opened:
     if not stored:
         names = ", ".join(map(printable, list(top)[:6])) if isinstance(top, dict) else ""
         raise WeightsError(
-            f"{path}: no tensors inside, only {names or 'nothing'}; wanted: a file with a model's state dict"
+            f"{path}: no tensors inside{names and f', only {names}'}; wanted: a file with a model's state dict"
         )
     if inside:
         facts["inside"] = printable(".".join(inside))

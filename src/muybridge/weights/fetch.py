@@ -75,6 +75,7 @@ def fetch_url(url: str, *, sha256: str = "", name: str = "", progress: Progress 
         if path.is_file():
             return _checked(path, sha256)
         _must_be_downloadable(url, path, what)
+        path.parent.mkdir(parents=True, exist_ok=True)
         with _locked(path):
             if path.is_file():  # by the run that held the lock
                 return _checked(path, sha256)

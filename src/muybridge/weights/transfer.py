@@ -74,7 +74,7 @@ def _attempt(source: str, part: Path, progress: Progress | None) -> str:
     start, version = _begun(source, part)
     if start:
         headers |= {"Range": f"bytes={start}-", "If-Range": version}
-    with _answer(Request(source, headers=headers), part) as response:
+    with _answer(source, headers, part) as response:
         first, total = _extent(response)
         found = _validator(response)
         # A 206 may leave out what the request has named.
@@ -171,10 +171,12 @@ class _Redirects(HTTPRedirectHandler):
 
 
 @contextmanager
-def _answer(request: Request, part: Path) -> Iterator[HTTPResponse]:
+def _answer(source: str, headers: dict[str, str], part: Path) -> Iterator[HTTPResponse]:
     """The server's answer; what is not one becomes a reason to try again or to give up."""
+    if not source.startswith(("http://", "https://")):
+        raise SourceError("is not an address; it must begin with http:// or https://")
     try:
-        response = build_opener(_Redirects).open(request, timeout=TIMEOUT_S)
+        response = build_opener(_Redirects).open(Request(source, headers=headers), timeout=TIMEOUT_S)
     except HTTPError as error:
         error.close()
         said = f"answers {error.code} {error.reason}".splitlines()[0]

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 import struct
+import sys
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from functools import partial
@@ -237,9 +238,13 @@ class _Machine:
         return None
 
     def refusal(self, path: str) -> WeightsError:
+        wants = (
+            f"{self.source}: refused: it wants {printable(path, 120)}, and weights need nothing but tensors"
+        )
+        if path.partition(".")[0] in sys.stdlib_module_names:  # no class of a model, but a function to call
+            return WeightsError(f"{wants}; opening it elsewhere would run that, so better delete it")
         return WeightsError(
-            f"{self.source}: refused: it wants {printable(path, 120)}, and weights need nothing but tensors; "
-            "if you trust the file, open it where that is installed and keep the weights alone: "
+            f"{wants}; if you trust the file, open it where that is installed and keep the weights alone: "
             "torch.save(model.state_dict(), 'weights.pth')"
         )
 
