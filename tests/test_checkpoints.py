@@ -441,3 +441,11 @@ def test_a_name_alone_makes_no_file_the_published_one(r3d, tmp_path):
     impostor.write_bytes(r3d.read_bytes())
     assert identify(impostor)[0].weights is None
     assert "weights" not in open_checkpoint(impostor).facts
+
+
+def test_a_file_can_be_said_to_be_published_weights(r3d):
+    loaded = open_checkpoint(r3d, model="r3d_18.k400")
+    assert loaded.facts["weights"] == "r3d_18.k400"
+    assert loaded.clip.short_side == 128
+    with pytest.raises(WeightsError, match="is no x3d_l; from its keys it can be r3d_18"):
+        open_checkpoint(r3d, model="x3d_l.k400.pyslowfast")

@@ -42,7 +42,8 @@ def open_checkpoint(
     Args:
         source: A file, a folder in the Hugging Face format, or the name of published weights (`muybridge models
             --weights`), which are then fetched.
-        model: Name in `create_model`, where the file alone leaves it open.
+        model: Name in `create_model` where the file alone leaves it open, or of the published weights that it is:
+            these also tell what keys can't, such as the kind of non-local blocks.
         num_classes: Number of outputs wanted: where the file has another, its classifier is left out and a fresh one
             takes its place.
         labels: One label per output, where the file's own can't be known.
@@ -61,6 +62,8 @@ def open_checkpoint(
         return _own(path, load_model(path), model, num_classes, labels)
     if (path / "config.json").is_file():
         return _own(path, _hugging_face(path), model, num_classes, labels)
+    if meant := next((weights for weights in list_weights() if weights.name == model), None):
+        entry, model = meant, meant.model
     opened = open_file(path)
     found = find_matches(path, opened, entry)
     match, network = choose(found, model)
