@@ -153,8 +153,7 @@ def test_another_file_than_the_published_one_is_not_run(
     ("name", "says"),
     [
         ("i3d_flow.k400", "reads optical flow"),
-        ("x3d_s", "x3d_s.k400.pytorchvideo"),
-        ("x3d_s.k400", "x3d_s.k400.pytorchvideo"),
+        ("c3d", "say which: c3d.sports1m, c3d.ucf101"),
         ("mvit_v2_s.k401", "did you mean mvit_v2_s.k400"),
         ("tiny3d", "no weights are published for tiny3d"),
     ],

@@ -167,8 +167,10 @@ def _weights(
     shortcut_norm: bool = True,
     note: str = "",
 ) -> Weights:
+    # PyTorchVideo's, whose scores are the fullest, go without a suffix.
+    suffix = suffix or ("" if origin == "PyTorchVideo" else origin.lower())
     return Weights(
-        name=f"{model}.k400.{suffix or origin.lower()}",
+        name=f"{model}.k400" + (f".{suffix}" if suffix else ""),
         model=model,
         options={"shortcut_norm": shortcut_norm},
         origin=origin,
