@@ -53,6 +53,23 @@ def remap(
     Returns:
         Tensors under our keys, in our types of number, and what became of each key.
     """
+    parts, used, ignored, unknown = _placed(state, wanted, reading)
+    renamed, misshapen = _shaped(parts, wanted, reading)
+    filled, missing = _fill(renamed, {k: v for k, v in wanted.items() if k not in misshapen}, reading)
+    return renamed, Remapped(
+        used=used,
+        ignored=ignored,
+        filled=tuple(filled),
+        unknown=tuple(unknown),
+        missing=tuple(missing),
+        misshapen=misshapen,
+    )
+
+
+def _placed(
+    state: dict[str, Tensor], wanted: Mapping[str, Tensor], reading: Reading
+) -> tuple[dict[str, dict[int, Tensor]], dict[str, str], dict[str, str], list[str]]:
+    """Our key -> its parts; then used, ignored and unknown keys of the file."""
     parts: dict[str, dict[int, Tensor]] = {}
     used: dict[str, str] = {}
     ignored: dict[str, str] = {}
@@ -62,19 +79,21 @@ def remap(
         if reason := _first(reading.ignored, key):
             ignored[key] = reason
             continue
-        targets = reading.targets(key)
-        for place in targets:
-            target, _, part = place.partition("#")
-            places = parts.setdefault(target, {})
-            if target not in wanted or int(part or 0) in places:
-                unknown.append(key)
-                if not places:
-                    del parts[target]
-                break
+        targets = [place.partition("#")[::2] for place in reading.targets(key)]
+        if any(target not in wanted or int(part or 0) in parts.get(target, {}) for target, part in targets):
+            unknown.append(key)
+            continue
+        for number, (target, part) in enumerate(targets):
             # Two places must not share memory, or training one would change the other.
-            places[int(part or 0)] = tensor if place is targets[0] else tensor.clone()
-        else:
-            used[key] = targets[0].partition("#")[0]
+            parts.setdefault(target, {})[int(part or 0)] = tensor.clone() if number else tensor
+        used[key] = targets[0][0]
+    return parts, used, ignored, unknown
+
+
+def _shaped(
+    parts: dict[str, dict[int, Tensor]], wanted: Mapping[str, Tensor], reading: Reading
+) -> tuple[dict[str, Tensor], dict[str, tuple[tuple[int, ...], tuple[int, ...]]]]:
+    """Joined, edited, grown and in our type of number; and what has another shape then."""
     renamed: dict[str, Tensor] = {}
     misshapen: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {}
     for target in list(parts):
@@ -85,35 +104,35 @@ def remap(
         model = wanted[target]
         if reading.inflates:
             tensor = inflate(tensor, model.shape)
-        if tensor.shape != model.shape:
+        if tensor.shape == model.shape:
+            renamed[target] = tensor.to(model.dtype)
+        else:
             misshapen[target] = (tuple(tensor.shape), tuple(model.shape))
-            continue
-        renamed[target] = tensor.to(model.dtype)
+    return renamed, misshapen
+
+
+def _fill(
+    renamed: dict[str, Tensor], wanted: Mapping[str, Tensor], reading: Reading
+) -> tuple[list[str], list[str]]:
+    """Add what the file leaves out and whose value is known; tell which that was, and what is still missing."""
     filled: list[str] = []
     missing: list[str] = []
+    device = next(iter(renamed.values())).device if renamed else None
     for target, model in wanted.items():
-        if target in renamed or target in misshapen:
+        if target in renamed:
             continue
         value = _first(reading.filled, target)
-        # Batch norms count batches only since PyTorch 0.4.1; the count is not used in evaluation.
-        value = 0 if value is None and target.endswith("num_batches_tracked") else value
-        if value is None:
+        if value is not None:
+            filled.append(target)
+        elif target.endswith("num_batches_tracked"):
+            value = 0  # counted only since PyTorch 0.4.1, and not used in evaluation
+        else:
             # What an image network has nothing for, the classifier at least, stays as the model made it.
             if not (reading.inflates and re.fullmatch(reading.fresh, target)):
                 missing.append(target)
             continue
-        device = next(iter(renamed.values())).device if renamed else None
         renamed[target] = torch.full(model.shape, value, dtype=model.dtype, device=device)
-        if not target.endswith("num_batches_tracked"):
-            filled.append(target)
-    return renamed, Remapped(
-        used=used,
-        ignored=ignored,
-        filled=tuple(filled),
-        unknown=tuple(unknown),
-        missing=tuple(missing),
-        misshapen=misshapen,
-    )
+    return filled, missing
 
 
 def inflate(kernel: Tensor, shape: Sequence[int]) -> Tensor:
