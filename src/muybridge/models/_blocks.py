@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -220,6 +220,17 @@ def bottleneck(
         ConvNorm(width, 4 * width, (1, 1, 1), relu=False),
     )
     return Residual(branch, width_in, 4 * width, stride)
+
+
+def scaled(widths: Sequence[int], share: float) -> tuple[int, ...]:
+    """Channels of a narrower (or wider) network: each a share of the paper's, rounded.
+
+    Raises:
+        ValueError: A share that leaves a layer without channels.
+    """
+    if not share * min(widths) >= 1:
+        raise ValueError(f"width is {share}; it leaves a layer of {min(widths)} channels without any")
+    return tuple(round(width * share) for width in widths)
 
 
 def init_residual(network: nn.Module, *, zero_last_norm: bool = False) -> None:

@@ -20,7 +20,7 @@ convolution and 3x3x3 in place of its 5x5 convolutions. What a convolution and a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
@@ -28,7 +28,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from muybridge.models._blocks import Classifier, ClipModel, ConvNorm, Triple, init_residual
+from muybridge.models._blocks import Classifier, ClipModel, ConvNorm, Triple, init_residual, scaled
 
 EPS = 1e-3
 """Of every batch norm, as both families were trained."""
@@ -67,35 +67,46 @@ class Inception3d(ClipModel):
         num_classes: Number of classes.
         momentum: Of the batch norms.
         dropout: Before the classifier.
+        width: Channels of every layer, as a share of the paper's.
     """
 
-    dim = 1024
     time_stride = 8
     space_stride = 32
     window = 7
 
     def __init__(
-        self, conv: Conv, pool: Pool, *, channels: int, num_classes: int, momentum: float, dropout: float
+        self,
+        conv: Conv,
+        pool: Pool,
+        *,
+        channels: int,
+        num_classes: int,
+        momentum: float,
+        dropout: float,
+        width: float = 1.0,
     ) -> None:
         super().__init__()
         self.channels = channels
+        stem, reach = scaled((64, 192), width)
         self.trunk = nn.Sequential()
-        self.trunk.add_module("Conv3d_1a_7x7", conv(channels, 64, 7, 2))
+        self.trunk.add_module("Conv3d_1a_7x7", conv(channels, stem, 7, 2))
         self.trunk.add_module("MaxPool3d_2a_3x3", pool((1, 3, 3), (1, 2, 2)))
-        self.trunk.add_module("Conv3d_2b_1x1", _point(64, 64))
-        self.trunk.add_module("Conv3d_2c_3x3", conv(64, 192, 3, 1))
-        width = 192
+        self.trunk.add_module("Conv3d_2b_1x1", _point(stem, stem))
+        self.trunk.add_module("Conv3d_2c_3x3", conv(stem, reach, 3, 1))
+        dim = reach
         pools = {
             "Mixed_3b": ("MaxPool3d_3a_3x3", (1, 3, 3), (1, 2, 2)),
             "Mixed_4b": ("MaxPool3d_4a_3x3", (3, 3, 3), (2, 2, 2)),
             "Mixed_5b": ("MaxPool3d_5a_2x2", (2, 2, 2), (2, 2, 2)),
         }
-        for name, widths in _MIXED.items():
+        for name, paper_widths in _MIXED.items():
+            widths = scaled(paper_widths, width)
             if name in pools:
                 pool_name, window, stride = pools[name]
                 self.trunk.add_module(pool_name, pool(window, stride))
-            self.trunk.add_module(name, Mixed(width, widths, conv))
-            width = widths[0] + widths[2] + widths[4] + widths[5]
+            self.trunk.add_module(name, Mixed(dim, widths, conv))
+            dim = widths[0] + widths[2] + widths[4] + widths[5]
+        self.dim = dim
         init_residual(self)
         for module in self.modules():
             if isinstance(module, nn.BatchNorm3d):
@@ -200,7 +211,7 @@ class Mixed(nn.Module):
         conv: Makes the 3x3x3 convolutions.
     """
 
-    def __init__(self, width_in: int, widths: tuple[int, int, int, int, int, int], conv: Conv) -> None:
+    def __init__(self, width_in: int, widths: Sequence[int], conv: Conv) -> None:
         super().__init__()
         out0, mid1, out1, mid2, out2, out3 = widths
         # Stride 1 and odd windows: TensorFlow's SAME padding is symmetric here, and I3D and S3D agree.

@@ -25,16 +25,16 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from muybridge.models._blocks import Classifier, ClipModel
+from muybridge.models._blocks import Classifier, ClipModel, scaled
 from muybridge.models._table import model
 from muybridge.types import ClipSpec
 
 _STAGES = ((64,), (128,), (256, 256), (512, 512), (512, 512))
-_FRAMES, _SIDE = 16, 112
+_FRAMES, _SIDE, _WIDE = 16, 112, 4096
 
 
 class C3d(ClipModel):
-    """The network of the papers; fc6 fixes its input to 16 frames of 112x112.
+    """The network of the papers; fc6 fixes its input: 16 frames of one size.
 
     Args:
         num_classes: Number of classes.
@@ -43,9 +43,10 @@ class C3d(ClipModel):
             published weights expect; else 3x3 maps (4608).
         norm: Batch norm after every convolution and after fc6 and fc7.
         halve_early: The first pool halves time and the last one does not, instead of the other way round.
+        size: Side of the pictures that fc6 takes, in pixels.
+        width: Channels of every layer, as a share of the paper's.
     """
 
-    dim = 512
     time_stride = 16
     space_stride = 32
 
@@ -57,35 +58,41 @@ class C3d(ClipModel):
         pool5_padding: bool,
         norm: bool = False,
         halve_early: bool = False,
+        size: int = _SIDE,
+        width: float = 1.0,
     ) -> None:
         super().__init__()
+        if size < 32:
+            raise ValueError(f"size is {size}; C3D's five pools need at least 32 pixels")
+        self.size = size
         self.convs = nn.Sequential()
         width_in = self.channels
-        for stage, widths in enumerate(_STAGES, start=1):
-            for letter, width in zip("ab", widths, strict=False):
-                conv = nn.Conv3d(width_in, width, 3, padding=1, bias=not norm)
+        for stage, paper_widths in enumerate(_STAGES, start=1):
+            for letter, width_out in zip("ab", scaled(paper_widths, width), strict=False):
+                conv = nn.Conv3d(width_in, width_out, 3, padding=1, bias=not norm)
                 self.convs.add_module(f"conv{stage}{letter}", conv)
                 if norm:
-                    self.convs.add_module(f"norm{stage}{letter}", nn.BatchNorm3d(width))
+                    self.convs.add_module(f"norm{stage}{letter}", nn.BatchNorm3d(width_out))
                 self.convs.add_module(f"relu{stage}{letter}", nn.ReLU(inplace=True))
-                width_in = width
+                width_in = width_out
             window = (1, 2, 2) if stage == (5 if halve_early else 1) else (2, 2, 2)
             padding = (0, 1, 1) if stage == 5 and pool5_padding else 0
             self.convs.add_module(f"pool{stage}", nn.MaxPool3d(window, padding=padding))
-        side = 4 if pool5_padding else 3
-        self.fc6 = nn.Linear(self.dim * side * side, 4096, bias=not norm)
-        self.fc7 = nn.Linear(4096, 4096, bias=not norm)
-        self.norm6 = _ClipNorm(4096) if norm else nn.Identity()
-        self.norm7 = _ClipNorm(4096) if norm else nn.Identity()
+        side = size // 16 // 2 + pool5_padding
+        self.dim, (wide,) = width_in, scaled([_WIDE], width)
+        self.fc6 = nn.Linear(self.dim * side * side, wide, bias=not norm)
+        self.fc7 = nn.Linear(wide, wide, bias=not norm)
+        self.norm6 = _ClipNorm(wide) if norm else nn.Identity()
+        self.norm7 = _ClipNorm(wide) if norm else nn.Identity()
         self.dropout = nn.Dropout(dropout)
         for layer in self.modules():
             if isinstance(layer, (nn.Conv3d, nn.Linear)):
                 nn.init.xavier_uniform_(layer.weight)
                 if layer.bias is not None:
                     nn.init.zeros_(layer.bias)
-        self.head = Classifier(4096, num_classes, dropout=dropout)
+        self.head = Classifier(wide, num_classes, dropout=dropout)
 
-    def features(self, clip: Float[Tensor, "b c t h w"]) -> Float[Tensor, "b 512 t2 h2 w2"]:
+    def features(self, clip: Float[Tensor, "b c t h w"]) -> Float[Tensor, "b d t2 h2 w2"]:
         """Maps after pool5, of clips of any size from 16 frames and 32x32 pixels."""
         self.check(clip)
         if clip.shape[2] < 16 or min(clip.shape[3:]) < 32:
@@ -97,13 +104,13 @@ class C3d(ClipModel):
         """Logits.
 
         Raises:
-            ValueError: The clip is not 16 frames of 112x112.
+            ValueError: The clip is not 16 frames of `size` x `size`.
         """
         self.check(clip)
-        if clip.shape[2:] != (_FRAMES, _SIDE, _SIDE):
+        if clip.shape[2:] != (_FRAMES, self.size, self.size):
             raise ValueError(
-                f"C3d got {_size(clip)}; its fully connected layers take {_FRAMES} frames of {_SIDE}x{_SIDE} "
-                f"pixels (frames={_FRAMES} size={_SIDE} in the clip's settings)"
+                f"C3d got {_size(clip)}; its fully connected layers take {_FRAMES} frames of {self.size}x{self.size} "
+                f"pixels (frames={_FRAMES} size={self.size} in the clip's settings)"
             )
         x = self.features(clip).flatten(1)
         x = self.dropout(F.relu(self.norm6(self.fc6(x)), inplace=True))
@@ -140,9 +147,16 @@ def _size(clip: Tensor) -> str:
     paper="Tran et al. 2015, https://arxiv.org/abs/1412.0767",
     summary="eight 3x3x3 convolutions and three fully connected layers",
 )
-def c3d(*, num_classes: int = 400, dropout: float = 0.5, pool5_padding: bool = True) -> C3d:
+def c3d(
+    *,
+    num_classes: int = 400,
+    dropout: float = 0.5,
+    pool5_padding: bool = True,
+    size: int = _SIDE,
+    width: float = 1.0,
+) -> C3d:
     """79.6 M parameters, 38.5 GMACs per view."""
-    return C3d(num_classes=num_classes, dropout=dropout, pool5_padding=pool5_padding)
+    return C3d(num_classes=num_classes, dropout=dropout, pool5_padding=pool5_padding, size=size, width=width)
 
 
 @model(
@@ -160,8 +174,21 @@ def c3d(*, num_classes: int = 400, dropout: float = 0.5, pool5_padding: bool = T
     paper="Carreira and Zisserman 2017, https://arxiv.org/abs/1705.07750",
     summary="C3D with batch norm, time halved by the first pool",
 )
-def c3d_bn(*, num_classes: int = 400, dropout: float = 0.5, pool5_padding: bool = True) -> C3d:
+def c3d_bn(
+    *,
+    num_classes: int = 400,
+    dropout: float = 0.5,
+    pool5_padding: bool = True,
+    size: int = _SIDE,
+    width: float = 1.0,
+) -> C3d:
     """79.6 M parameters, 19.9 GMACs per view."""
     return C3d(
-        num_classes=num_classes, dropout=dropout, pool5_padding=pool5_padding, norm=True, halve_early=True
+        num_classes=num_classes,
+        dropout=dropout,
+        pool5_padding=pool5_padding,
+        norm=True,
+        halve_early=True,
+        size=size,
+        width=width,
     )

@@ -29,44 +29,56 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from muybridge.models._blocks import Classifier, ClipModel
+from muybridge.models._blocks import Classifier, ClipModel, scaled
 from muybridge.models._table import model
 from muybridge.types import ClipSpec
 
-_SIDE = 170
+_SIDE, _WIDE = 170, 4096
 # Channels, and the side of the kernel.
 _CONVS = ((96, 11), (256, 5), (384, 3), (384, 3), (256, 3))
 _ALONE = (1, 1)
 
 
 class DeepVideo(ClipModel):
-    """Five convolutions and three fully connected layers; fc6 fixes its input to 170x170.
+    """Five convolutions and three fully connected layers; fc6 fixes the size of its input.
 
     Args:
         frames: Frames of a clip.
         extents: Of the first three convolutions: frames that they see, and how far they step in time.
         num_classes: Number of classes.
         dropout: After fc6 and after fc7.
+        size: Side of the pictures that fc6 takes, in pixels.
+        width: Channels of every layer, as a share of the paper's.
     """
 
-    dim = 256
     space_stride = 24
 
     def __init__(
-        self, *, frames: int, extents: tuple[tuple[int, int], ...], num_classes: int, dropout: float
+        self,
+        *,
+        frames: int,
+        extents: tuple[tuple[int, int], ...],
+        num_classes: int,
+        dropout: float,
+        size: int,
+        width: float,
     ) -> None:
         super().__init__()
+        if size < 32:
+            raise ValueError(f"size is {size}; DeepVideo's convolutions and pools need at least 32 pixels")
         self.frames = frames
+        self.size = size
         self.time_stride = 1
         self.least = 1
         self.convs = nn.Sequential()
         width_in = self.channels
-        for i, (width, side) in enumerate(_CONVS, start=1):
+        widths = scaled([channels for channels, _ in _CONVS], width)
+        for i, (width_out, (_, side)) in enumerate(zip(widths, _CONVS, strict=True), start=1):
             extent, step = extents[i - 1] if i <= len(extents) else _ALONE
             first = i == 1
             conv = nn.Conv3d(
                 width_in,
-                width,
+                width_out,
                 (extent, side, side),
                 stride=(step, 3, 3) if first else (step, 1, 1),
                 padding=0 if first else (0, side // 2, side // 2),
@@ -81,17 +93,19 @@ class DeepVideo(ClipModel):
                 self.convs.add_module(f"pool{i}", nn.MaxPool3d((1, 2, 2)))
             self.least += (extent - 1) * self.time_stride
             self.time_stride *= step
-            width_in = width
+            width_in = width_out
         steps = (frames - self.least) // self.time_stride + 1
-        self.fc6 = nn.Linear(self.dim * steps * 6 * 6, 4096)
-        self.fc7 = nn.Linear(4096, 4096)
+        side = ((size - 11) // 3 + 1) // 2 // 2 // 2  # conv1 and three pools
+        self.dim, (wide,) = widths[-1], scaled([_WIDE], width)
+        self.fc6 = nn.Linear(self.dim * steps * side * side, wide)
+        self.fc7 = nn.Linear(wide, wide)
         self.dropout = nn.Dropout(dropout)
         for layer in (self.fc6, self.fc7):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             nn.init.zeros_(layer.bias)
-        self.head = Classifier(4096, num_classes, dropout=dropout)
+        self.head = Classifier(wide, num_classes, dropout=dropout)
 
-    def features(self, clip: Float[Tensor, "b c t h w"]) -> Float[Tensor, "b 256 t2 h2 w2"]:
+    def features(self, clip: Float[Tensor, "b c t h w"]) -> Float[Tensor, "b d t2 h2 w2"]:
         """Maps after the last pool, of clips of any size from 32x32 pixels (their borders are not padded)."""
         self.check(clip)
         if clip.shape[2] < self.least or min(clip.shape[3:]) < 32:
@@ -105,13 +119,13 @@ class DeepVideo(ClipModel):
         """Logits.
 
         Raises:
-            ValueError: The clip is not `frames` frames of 170x170.
+            ValueError: The clip is not `frames` frames of `size` x `size`.
         """
         self.check(clip)
-        if clip.shape[2:] != (self.frames, _SIDE, _SIDE):
+        if clip.shape[2:] != (self.frames, self.size, self.size):
             raise ValueError(
                 f"DeepVideo got {_size(clip)}; its fully connected layers take {self.frames} frames of "
-                f"{_SIDE}x{_SIDE} pixels (frames={self.frames} size={_SIDE} in the clip's settings)"
+                f"{self.size}x{self.size} pixels (frames={self.frames} size={self.size} in the clip's settings)"
             )
         x = self.features(clip).flatten(1)
         x = self.dropout(F.relu(self.fc6(x), inplace=True))
@@ -150,9 +164,11 @@ _TEN_FRAMES = ClipSpec(
     paper="Karpathy et al. 2014, https://cs.stanford.edu/people/karpathy/deepvideo/",
     summary="DeepVideo: an AlexNet on one frame",
 )
-def deepvideo_single(*, num_classes: int = 400, dropout: float = 0.5) -> DeepVideo:
+def deepvideo_single(
+    *, num_classes: int = 400, dropout: float = 0.5, size: int = _SIDE, width: float = 1.0
+) -> DeepVideo:
     """59.9 M parameters, 1.1 GMACs per view."""
-    return DeepVideo(frames=1, extents=(), num_classes=num_classes, dropout=dropout)
+    return DeepVideo(frames=1, extents=(), num_classes=num_classes, dropout=dropout, size=size, width=width)
 
 
 @model(
@@ -160,10 +176,14 @@ def deepvideo_single(*, num_classes: int = 400, dropout: float = 0.5) -> DeepVid
     paper="Karpathy et al. 2014, https://cs.stanford.edu/people/karpathy/deepvideo/",
     summary="DeepVideo early fusion: the first convolution sees ten frames",
 )
-def deepvideo_early(*, num_classes: int = 400, dropout: float = 0.5) -> DeepVideo:
+def deepvideo_early(
+    *, num_classes: int = 400, dropout: float = 0.5, size: int = _SIDE, width: float = 1.0
+) -> DeepVideo:
     """60.2 M parameters, 2.0 GMACs per view."""
     # At ten frames the step does not matter; in longer clips it makes `features` look at each frame once.
-    return DeepVideo(frames=10, extents=((10, 10),), num_classes=num_classes, dropout=dropout)
+    return DeepVideo(
+        frames=10, extents=((10, 10),), num_classes=num_classes, dropout=dropout, size=size, width=width
+    )
 
 
 @model(
@@ -180,9 +200,11 @@ def deepvideo_early(*, num_classes: int = 400, dropout: float = 0.5) -> DeepVide
     paper="Karpathy et al. 2014, https://cs.stanford.edu/people/karpathy/deepvideo/",
     summary="DeepVideo late fusion: two frames, 15 apart, meet in fc6",
 )
-def deepvideo_late(*, num_classes: int = 400, dropout: float = 0.5) -> DeepVideo:
+def deepvideo_late(
+    *, num_classes: int = 400, dropout: float = 0.5, size: int = _SIDE, width: float = 1.0
+) -> DeepVideo:
     """97.7 M parameters, 2.2 GMACs per view; both frames go through the same convolutions."""
-    return DeepVideo(frames=2, extents=(), num_classes=num_classes, dropout=dropout)
+    return DeepVideo(frames=2, extents=(), num_classes=num_classes, dropout=dropout, size=size, width=width)
 
 
 @model(
@@ -190,6 +212,15 @@ def deepvideo_late(*, num_classes: int = 400, dropout: float = 0.5) -> DeepVideo
     paper="Karpathy et al. 2014, https://cs.stanford.edu/people/karpathy/deepvideo/",
     summary="DeepVideo slow fusion: three convolutions gather ten frames",
 )
-def deepvideo_slow(*, num_classes: int = 400, dropout: float = 0.5) -> DeepVideo:
+def deepvideo_slow(
+    *, num_classes: int = 400, dropout: float = 0.5, size: int = _SIDE, width: float = 1.0
+) -> DeepVideo:
     """61.5 M parameters, 4.1 GMACs per view."""
-    return DeepVideo(frames=10, extents=((4, 2), (2, 2), (2, 2)), num_classes=num_classes, dropout=dropout)
+    return DeepVideo(
+        frames=10,
+        extents=((4, 2), (2, 2), (2, 2)),
+        num_classes=num_classes,
+        dropout=dropout,
+        size=size,
+        width=width,
+    )

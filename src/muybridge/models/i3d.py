@@ -45,11 +45,18 @@ class I3d(Inception3d):
         channels: 3 for RGB, 2 for flow.
         num_classes: Number of classes.
         dropout: Before the classifier.
+        width: Channels of every layer, as a share of the paper's.
     """
 
-    def __init__(self, *, channels: int, num_classes: int, dropout: float) -> None:
+    def __init__(self, *, channels: int, num_classes: int, dropout: float, width: float) -> None:
         super().__init__(
-            _cube, SamePool, channels=channels, num_classes=num_classes, momentum=0.01, dropout=dropout
+            _cube,
+            SamePool,
+            channels=channels,
+            num_classes=num_classes,
+            momentum=0.01,
+            dropout=dropout,
+            width=width,
         )
 
 
@@ -106,9 +113,9 @@ def _cube(width_in: int, width_out: int, side: int, stride: int) -> nn.Module:
     paper="Carreira and Zisserman 2017, https://arxiv.org/abs/1705.07750",
     summary="Inception-v1 inflated to 3D, on RGB",
 )
-def i3d_rgb(*, num_classes: int = 400, dropout: float = 0.5) -> I3d:
+def i3d_rgb(*, num_classes: int = 400, dropout: float = 0.5, width: float = 1.0) -> I3d:
     """12.7 M parameters, 111 GMACs per view."""
-    return I3d(channels=3, num_classes=num_classes, dropout=dropout)
+    return I3d(channels=3, num_classes=num_classes, dropout=dropout, width=width)
 
 
 @model(
@@ -127,6 +134,6 @@ def i3d_rgb(*, num_classes: int = 400, dropout: float = 0.5) -> I3d:
     paper="Carreira and Zisserman 2017, https://arxiv.org/abs/1705.07750",
     summary="Inception-v1 inflated to 3D, on optical flow",
 )
-def i3d_flow(*, num_classes: int = 400, dropout: float = 0.5) -> I3d:
+def i3d_flow(*, num_classes: int = 400, dropout: float = 0.5, width: float = 1.0) -> I3d:
     """12.7 M parameters, 102 GMACs per view."""
-    return I3d(channels=2, num_classes=num_classes, dropout=dropout)
+    return I3d(channels=2, num_classes=num_classes, dropout=dropout, width=width)

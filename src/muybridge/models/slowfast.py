@@ -136,6 +136,7 @@ class SlowFast(ClipModel):
         non_local: Non-local blocks of the slow pathway, see `muybridge.models.inflated.inflated_stages`.
         sliding: Classify every 7x7 window of the last maps and average, see `muybridge.models._blocks.slide`.
         dropout: Before the classifier.
+        width: Channels of the slow pathway after its stem.
     """
 
     space_stride = 32
@@ -156,6 +157,7 @@ class SlowFast(ClipModel):
         non_local: Mapping[str, Any] | None,
         sliding: bool = False,
         dropout: float,
+        width: int = _SLOW_WIDTH,
     ) -> None:
         super().__init__()
         _check_choice("lateral", lateral, _LATERALS)
@@ -163,11 +165,9 @@ class SlowFast(ClipModel):
         _check_choice("slow_frames", slow_frames, _SLOW_FRAMES)
         if alpha < 1:
             raise ValueError(f"alpha is {alpha}; the slow pathway takes one frame of alpha, at least 1")
-        fast_width = round(_SLOW_WIDTH * beta)
+        fast_width = round(width * beta)
         if fast_width < 1:
-            raise ValueError(
-                f"beta is {beta}; it leaves the fast pathway {fast_width} of {_SLOW_WIDTH} channels"
-            )
+            raise ValueError(f"beta is {beta}; it leaves the fast pathway {fast_width} of {width} channels")
         if fusion_kernel % 2 == 0:
             raise ValueError(
                 f"fusion_kernel is {fusion_kernel}; an odd number of frames has a middle, e.g. 5 or 7"
@@ -193,7 +193,7 @@ class SlowFast(ClipModel):
             self.laterals = nn.ModuleList(TimeToChannel(alpha) for _ in widths)
         self.slow = Pathway(
             self.channels,
-            _SLOW_WIDTH,
+            width,
             stem_frames=1,
             block_frames=slow_block_frames,
             joined=joined,
@@ -273,6 +273,7 @@ def slowfast_r50_4x16(
     fast_block_frames: Frames = FAST_R50,
     non_local: Mapping[str, Any] | None = None,
     sliding: bool = False,
+    width: int = _SLOW_WIDTH,
 ) -> SlowFast:
     """34.5 M parameters, 27.6 GMACs per view of 224x224 (36.1 at the 256x256 that the paper tests with)."""
     return SlowFast(
@@ -289,6 +290,7 @@ def slowfast_r50_4x16(
         non_local=non_local,
         sliding=sliding,
         dropout=dropout,
+        width=width,
     )
 
 
@@ -312,6 +314,7 @@ def slowfast_r50_8x8(
     fast_block_frames: Frames = FAST_R50,
     non_local: Mapping[str, Any] | None = None,
     sliding: bool = False,
+    width: int = _SLOW_WIDTH,
 ) -> SlowFast:
     """34.6 M parameters, 50.3 GMACs per view of 224x224 (65.7 at the 256x256 that the paper tests with)."""
     return SlowFast(
@@ -328,6 +331,7 @@ def slowfast_r50_8x8(
         non_local=non_local,
         sliding=sliding,
         dropout=dropout,
+        width=width,
     )
 
 
