@@ -11,6 +11,7 @@ import av
 import numpy as np
 import pytest
 import torch
+from av.video.frame import PictureType
 from torch import Tensor
 
 from muybridge.types import VideoError
@@ -253,3 +254,54 @@ def test_real_clips_keep_their_sound(shared: Path, tmp_path: Path) -> None:
                 length_s = heard / container.streams.audio[0].rate
                 assert length_s == pytest.approx(len(frames) / rate, abs=0.1)
         assert len(decoded(path)) == len(frames)
+
+
+def noise(count: int) -> Tensor:
+    return torch.randint(
+        0, 256, (count, 3, 48, 74), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+    )
+
+
+def test_one_thread_writes_the_same_bytes_whatever_memory_held(tmp_path: Path) -> None:
+    written = set()
+    for number in range(4):
+        left_behind = [torch.full((50_000 + 999 * k,), number + k) for k in range(40)]
+        del left_behind[::2]
+        path = tmp_path / f"{number}.mp4"
+        with VideoWriter(path, fps=25, threads=1, gop=6, b_frames=3, fast_decode=True) as writer:
+            for frame in noise(30):
+                writer.write(frame)
+        written.add(path.read_bytes())
+    assert len(written) == 1
+
+
+def test_a_given_clock_is_kept_to_the_tick(tmp_path: Path) -> None:
+    ticks = [0, 3, 4, 9, 20, 21, 30, 44, 50, 61, 63, 70]
+    path = tmp_path / "a.mp4"
+    with VideoWriter(path, fps=10, tick_s=Fraction(1, 70), gop=5) as writer:
+        for number, (frame, tick) in enumerate(zip(grey(12), ticks, strict=True)):
+            writer.write(frame, tick / 70, 0.4 if number == 11 else None)
+    pictures = decoded(path)
+    assert [picture.pts * picture.time_base for picture in pictures] == [Fraction(t, 70) for t in ticks]
+    with av.open(str(path)) as container:
+        assert container.streams.video[0].time_base == Fraction(1, 70)
+        assert container.duration / 1e6 == pytest.approx(1.4, abs=0.002)
+
+
+def test_key_frames_and_b_frames_lie_where_they_were_ordered(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    with VideoWriter(path, fps=25, gop=9, b_frames=3, fast_decode=True, threads=1) as writer:
+        scene = torch.nn.functional.interpolate(noise(1).float(), scale_factor=4, mode="bilinear")[0].byte()
+        for number in range(20):
+            writer.write(scene.roll(number, dims=2))
+    pictures = decoded(path)
+    assert "".join(PictureType(picture.pict_type).name for picture in pictures) == "IBBBPBBBP" * 2 + "IP"
+    assert [picture.time for picture in pictures] == pytest.approx([k / 25 for k in range(20)])
+    with av.open(str(path)) as container:
+        assert container.duration / 1e6 == pytest.approx(20 / 25, abs=0.001)
+
+
+def test_impossible_clocks_and_gops_are_refused(tmp_path: Path) -> None:
+    for wrong in ({"gop": 0}, {"b_frames": 17}, {"tick_s": Fraction(2, 3)}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            VideoWriter(tmp_path / "a.mp4", fps=10, **wrong)

@@ -28,6 +28,7 @@ from muybridge.video.sound import Sound
 SUFFIXES = (".mp4", ".m4v")
 TICKS_PER_S = 90_000  # at least this many, so that explicit times round to less than a sample of any screen
 SECONDS_BETWEEN_KEYFRAMES = 2  # a player's seek lands at most this far away
+_FRAME_DURATION = 1 << 8  # AV_CODEC_FLAG_FRAME_DURATION: packets last as long as their frames, not 1 / fps
 HD_LINES = 576  # taller pictures are BT.709, others BT.601: players that ignore the tag guess the same
 
 
@@ -50,6 +51,13 @@ class VideoWriter:
         preset: x264's preset, from `ultrafast` to `veryslow`.
         threads: Encoder threads; 0 lets x264 choose. The bytes depend on it, so films that must come out
             equal on every machine say 1.
+        tick_s: What times are counted in, 1 / n seconds; given times that are multiples of it are kept to the
+            bit. None: 1/90000 s or finer, and whole ticks per frame.
+        gop: At most so many frames from one key frame to the next; 1 makes every frame one. None: 2 seconds.
+        b_frames: B-frames in a row, on which no other picture leans: who wants few frames need not decode them.
+            For evenly spaced films; in others, players may then misread how long the film is.
+        pixel_aspect: Width of a pixel over its height, by which players widen the picture.
+        fast_decode: Leave out what costs the decoder most, CABAC and the loop filter; files grow by a sixth.
 
     Raises:
         VideoError: The folder doesn't exist or can't be written to, the name is no MP4's, no frame was
@@ -65,6 +73,11 @@ class VideoWriter:
         crf: int = 20,
         preset: str = "veryfast",
         threads: int = 0,
+        tick_s: Fraction | None = None,
+        gop: int | None = None,
+        b_frames: int = 0,
+        pixel_aspect: Fraction = Fraction(1),
+        fast_decode: bool = False,
     ) -> None:
         self.path = Path(path)
         if not 0 < fps <= 1000:
@@ -76,9 +89,19 @@ class VideoWriter:
         self.audio_from = None if audio_from is None else Path(audio_from)
         self.num_frames = 0
         self._crf, self._preset, self._threads = crf, preset, threads
-        self._step = self.fps.denominator * -(-TICKS_PER_S // self.fps.numerator)
-        self._tick_s = 1 / (self.fps * self._step)
+        self._gop = max(1, round(self.fps * SECONDS_BETWEEN_KEYFRAMES)) if gop is None else gop
+        if self._gop < 1 or not 0 <= b_frames <= 16:
+            raise ValueError(f"gop is {self._gop}, b_frames {b_frames}; give 1 or more, and 0 to 16")
+        self._b_frames, self._fast_decode, self._pixel_aspect = b_frames, fast_decode, pixel_aspect
+        if tick_s is None:
+            self._step = self.fps.denominator * -(-TICKS_PER_S // self.fps.numerator)
+            self._tick_s = 1 / (self.fps * self._step)
+        else:
+            if tick_s.numerator != 1 or tick_s.denominator > 1_000_000:
+                raise ValueError(f"tick_s is {tick_s}; give 1/n of a second, n at most 1000000")
+            self._tick_s, self._step = tick_s, max(1, round(1 / (self.fps * tick_s)))
         self._end = 0  # ticks: where the next frame starts if nothing else is said
+        self._last = -1  # ticks: where the last one started
         self._last_s: float | None = None
         self._shape: tuple[int, ...] | None = None
         self._temporary: Path | None = None
@@ -108,7 +131,7 @@ class VideoWriter:
         finally:
             self._abandon()
 
-    def write(self, frame: Tensor, time_s: float | None = None) -> None:
+    def write(self, frame: Tensor, time_s: float | None = None, duration_s: float | None = None) -> None:
         """Append one frame.
 
         Args:
@@ -117,6 +140,8 @@ class VideoWriter:
             time_s: When the frame appears, in seconds from the start of the film, not before the last one.
                 None: 1 / fps after the last one. Films of variable frame rate keep step with their sound
                 this way.
+            duration_s: How long it stays; only the last frame's counts, as others stay until the next. None:
+                1 / fps.
         """
         if self._temporary is None:
             raise ValueError(f"{self.path}: open the writer in a with block before writing")
@@ -126,6 +151,7 @@ class VideoWriter:
         if height % 2 or width % 2:
             pixels = np.pad(pixels, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         start = self._start_of(time_s)
+        stays = self._step if duration_s is None else max(1, round(duration_s / self._tick_s))
         try:
             if self._container is None:
                 self._open(*pixels.shape[:2])
@@ -136,13 +162,14 @@ class VideoWriter:
                 interpolation=Interpolation.BICUBIC | Interpolation.ACCURATE_RND,
                 threads=1,
             )
-            picture.pts, picture.time_base, picture.duration = start, self._tick_s, self._step
+            picture.pts, picture.time_base, picture.duration = start, self._tick_s, stays
             self._container.mux(self._video.encode(picture))
             if self._sound is not None:
                 self._container.mux(self._sound.until(float(start * self._tick_s)))
         except (av.FFmpegError, OSError) as error:
             raise VideoError(f"{self.path}: could not write frame {self.num_frames}: {error}") from error
-        self._end = start + self._step
+        self._end = start + stays
+        self._last = start
         self.num_frames += 1
 
     def _check(self, frame: Tensor) -> None:
@@ -173,21 +200,33 @@ class VideoWriter:
             )
         self._last_s = time_s
         # Damaged sources hold two frames with one time; a tick between them is enough for the container.
-        after_last = self._end - self._step + 1 if self.num_frames else 0
+        after_last = self._last + 1
         return max(round(time_s / self._tick_s), after_last)
 
     def _open(self, height: int, width: int) -> None:
-        self._container = av.open(str(self._temporary), "w", format="mp4", options={"movflags": "+faststart"})
+        # Without the second, FFmpeg would count in finer ticks than asked for.
+        options = {"movflags": "+faststart", "video_track_timescale": str(self._tick_s.denominator)}
+        self._container = av.open(str(self._temporary), "w", format="mp4", options=options)
         options = {"crf": str(self._crf), "preset": self._preset}
+        if self._threads == 1:
+            # x264's MB-tree reads memory that it hasn't written: bytes would differ from run to run.
+            options["mbtree"] = "0"
+        if self._fast_decode:
+            options["tune"] = "fastdecode"
+        if self._b_frames:
+            # Always the same number, none of them leant on by another: that is what makes them cheap to skip.
+            options |= {"b_strategy": "0", "b-pyramid": "none"}
         self._video = self._container.add_stream("libx264", rate=self.fps, options=options)
         self._video.width, self._video.height, self._video.pix_fmt = width, height, "yuv420p"
         self._video.time_base = self._tick_s
         codec = self._video.codec_context
         codec.time_base = self._tick_s
-        codec.gop_size = max(1, round(self.fps * SECONDS_BETWEEN_KEYFRAMES))
+        codec.gop_size = self._gop
         # Without B-frames packets leave in the order of time: no edit list that a player may misread, and the
         # length of a film of variable rate is what the last frame says.
-        codec.max_b_frames = 0
+        codec.max_b_frames = self._b_frames
+        codec.flags |= _FRAME_DURATION
+        codec.sample_aspect_ratio = self._pixel_aspect
         codec.thread_count = self._threads
         self._matrix = Colorspace.ITU709 if height > HD_LINES else Colorspace.SMPTE170M
         # Primaries and curve are those of the RGB we were given (sRGB shares them with BT.709); only the
