@@ -42,7 +42,9 @@ def test_parts_in_a_folder_of_their_own_are_of_that_folder() -> None:
 
 def make(label: str, groups: int, parts: int = 1) -> list[Sample]:
     return [
-        Sample(Path(f"{label}/{g}_{p}"), label, f"{label}-{g}") for g in range(groups) for p in range(parts)
+        Sample(Path(f"{label}/{g}_{p}"), (label,), f"{label}-{g}")
+        for g in range(groups)
+        for p in range(parts)
     ]
 
 
@@ -67,7 +69,7 @@ def test_the_seed_decides_whatever_the_order() -> None:
 
 def test_groups_that_span_classes_stay_whole() -> None:
     people = [
-        Sample(Path(f"{k}{p}{i}"), k, f"p{p}") for k in ("fall", "sit") for p in range(5) for i in range(4)
+        Sample(Path(f"{k}{p}{i}"), (k,), f"p{p}") for k in ("fall", "sit") for p in range(5) for i in range(4)
     ]
     train, val, _ = split_by_group(people, 0.2, 0)
     assert len({s.group for s in val}) == 1

@@ -139,17 +139,17 @@ class _Look:
     fields: NDArray[np.float32]
 
 
-def check_data(data: str | Path, progress: Callable[[int, int], None] | None = None) -> DataReport:
+def check_data(data: str | Path | Samples, progress: Callable[[int, int], None] | None = None) -> DataReport:
     """Decode every frame of a data set and compare every pair of videos.
 
     Args:
-        data: As for `read_samples`.
+        data: A data set, or where one lies, as for `read_samples`.
         progress: Called with files done and files in all.
 
     Raises:
         ValueError: What `read_samples` refuses.
     """
-    samples = read_samples(data)
+    samples = data if isinstance(data, Samples) else read_samples(data)
     filed: dict[Path, tuple[str, Sample]] = {}
     for split, members in samples.splits.items():
         for sample in members:
@@ -182,7 +182,10 @@ def check_data(data: str | Path, progress: Callable[[int, int], None] | None = N
 
 
 def _classes(samples: Samples) -> dict[str, dict[str, int]]:
-    counts = {name: Counter(s.label for s in members) for name, members in samples.splits.items()}
+    counts = {
+        name: Counter(label for s in members for label in s.labels)
+        for name, members in samples.splits.items()
+    }
     return {name: {label: count[label] for label in samples.labels} for name, count in counts.items()}
 
 

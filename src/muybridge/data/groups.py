@@ -6,6 +6,7 @@ network that only knows the room scores well; so clips of one source stay togeth
 
 from __future__ import annotations
 
+import os
 import random
 import re
 from collections import Counter, defaultdict
@@ -43,7 +44,7 @@ def source_of(path: Path, label: str, folder: str = "") -> str:
     Returns:
         The source's name, or the path where names don't tell.
     """
-    name = path.name if path.is_dir() else path.stem
+    name = path.name if os.path.isdir(path) else path.stem  # noqa: PTH112 - Path's raises where a name is too long
     for pattern in (_UCF101, _KINETICS):
         if match := pattern.fullmatch(name):
             return match[1]
@@ -62,10 +63,10 @@ def split_by_group(
     """Hold out a share of every class without parting a group.
 
     Classes are served rarest first, because they have the least choice; of each, random groups go to the
-    validation side while that brings the class nearer to its share. A class never loses its last group.
+    validation side while that brings the classes in them nearer to their share. A class never loses its last group.
 
     Args:
-        samples: Samples of all classes.
+        samples: Samples of all classes; one of several classes counts for each of them.
         val_fraction: Share to hold out, of each class.
         seed: The same seed gives the same split, whatever the order of `samples`.
 
@@ -78,11 +79,14 @@ def split_by_group(
     """
     sizes: dict[str, Counter[str]] = defaultdict(Counter)
     for sample in samples:
-        sizes[sample.group][sample.label] += 1
-    totals = Counter(sample.label for sample in samples)
+        sizes[sample.group].update(_classes_of(sample))
+    totals = Counter(label for sample in samples for label in _classes_of(sample))
     groups = sorted(sizes)
     random.Random(seed).shuffle(groups)
-    of_class = {label: [group for group in groups if label in sizes[group]] for label in totals}
+    of_class: dict[str, list[str]] = defaultdict(list)
+    for group in groups:
+        for label in sizes[group]:
+            of_class[label].append(group)
     held: set[str] = set()
     count: Counter[str] = Counter()
 
@@ -93,11 +97,16 @@ def split_by_group(
     def free(group: str) -> bool:
         return group not in held and all(count[k] + n < totals[k] for k, n in sizes[group].items())
 
+    def nearer(group: str) -> bool:
+        targets = {label: val_fraction * totals[label] for label in sizes[group]}
+        steps = ((targets[k], count[k], count[k] + n) for k, n in sizes[group].items())
+        return (
+            sum((abs(after - target) - abs(before - target)) / target for target, before, after in steps) < 0
+        )
+
     for label in sorted(totals, key=lambda name: (totals[name], name)):
-        target = val_fraction * totals[label]
         for group in of_class[label]:
-            size = sizes[group][label]
-            if free(group) and abs(count[label] + size - target) < abs(count[label] - target):
+            if free(group) and nearer(group):
                 hold(group)
         if not count[label] and (rest := [group for group in of_class[label] if free(group)]):
             # Every group is more than twice the share: the smallest is still better than nothing to measure
@@ -111,10 +120,15 @@ def split_by_group(
     notes = [
         f"class {label!r} is not in the validation set: its {totals[label]} videos come from one source"
         for label in sorted(totals)
-        if not count[label]
+        if label and not count[label]
     ]
     train = [sample for sample in samples if sample.group not in held]
     return train, [sample for sample in samples if sample.group in held], notes
+
+
+def _classes_of(sample: Sample) -> tuple[str, ...]:
+    # Where nothing happens is a kind of video too, of which both sides should have some.
+    return sample.labels or ("",)
 
 
 def training_samples(
@@ -134,10 +148,11 @@ def training_samples(
     """
     if not samples.train:
         raise ValueError(f"no training videos; there is only {' and '.join(samples.splits)}")
-    labels = {sample.label for sample in samples.train}
-    if len(labels) < 2:
+    labels = {label for sample in samples.train for label in sample.labels}
+    if len(labels) < (1 if samples.multi_label else 2):
+        what = f"only one class, {next(iter(labels))!r}" if labels else "no video with a class"
         raise ValueError(
-            f"only one class, {next(iter(labels))!r}; a recognizer needs two or more "
+            f"{what}; a recognizer needs {'one' if samples.multi_label else 'two'} or more "
             "(a folder per class: DATA/label/*.mp4)"
         )
     val_groups = set(val_groups)
@@ -149,12 +164,22 @@ def training_samples(
     elif not samples.val:
         kept, held, notes = split_by_group(samples.train, val_fraction, seed)
         samples = replace(samples, train=tuple(kept), val=tuple(held), notes=(*samples.notes, *notes))
-    learnt = Counter(sample.label for sample in samples.train)
+    _refuse_unlearnt(samples)
+    shown = {label for part in samples.splits.values() for sample in part for label in sample.labels}
+    if unused := [label for label in samples.labels if label not in shown]:
+        named = ", ".join(unused[:5]) + (", ..." if len(unused) > 5 else "")
+        note = f"{len(unused)} of {len(samples.labels)} classes have no video: {named}"
+        samples = replace(samples, notes=(*samples.notes, note))
+    return samples
+
+
+def _refuse_unlearnt(samples: Samples) -> None:
+    learnt = {label for sample in samples.train for label in sample.labels}
     for name in ("val", "test"):
-        alone = Counter(s.label for s in samples.splits.get(name, ()) if s.label not in learnt)
+        part = samples.splits.get(name, ())
+        alone = Counter(label for sample in part for label in sample.labels if label not in learnt)
         if alone:
             label, count = alone.most_common(1)[0]
             raise ValueError(
                 f"class {label!r} is in {name} ({count} videos) but not in train; it can't be learnt"
             )
-    return samples

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 
@@ -14,17 +14,22 @@ class Sample:
 
     Attributes:
         path: A video file, or a folder of numbered frames.
-        label: Name of its class.
+        labels: Names of its classes: one, or in a multi-label data set any number.
         group: What it was cut from (a source video, a person, a place); a split never parts a group.
         start_s: Start of the stretch, in seconds from the first frame; None: the start of the video.
         end_s: End of the stretch, in seconds; None: the end of the video.
     """
 
     path: Path
-    label: str
+    labels: tuple[str, ...]
     group: str
     start_s: float | None = None
     end_s: float | None = None
+
+    @property
+    def label(self) -> str:
+        """Its class, or all of them in words."""
+        return " + ".join(self.labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +40,25 @@ class Samples:
         train: Samples to learn from; all of them where the data set brings no split.
         val: Samples to choose the best epoch by; may be empty.
         test: Samples to report on; may be empty.
-        labels: Class names of all three, in natural order (`class2` before `class10`).
+        labels: Class names, a class's number being its place. Given by the data set's own list of classes;
+            else those of all three in natural order (`class2` before `class10`).
+        multi_label: Whether a video may show several classes at once, or none.
+        layout: What was recognized, in words (`UCF101 split 1`).
         notes: Lines that a person should read, such as classes that could not be held out.
     """
 
     train: tuple[Sample, ...]
     val: tuple[Sample, ...] = ()
     test: tuple[Sample, ...] = ()
-    labels: tuple[str, ...] = field(init=False)
+    labels: tuple[str, ...] = ()
+    multi_label: bool = False
+    layout: str = ""
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        labels = {s.label for s in (*self.train, *self.val, *self.test)}
-        object.__setattr__(self, "labels", tuple(sorted(labels, key=natural)))
+        if not self.labels:
+            labels = {label for s in (*self.train, *self.val, *self.test) for label in s.labels}
+            object.__setattr__(self, "labels", tuple(sorted(labels, key=natural)))
 
     @property
     def splits(self) -> dict[str, tuple[Sample, ...]]:
