@@ -63,7 +63,13 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from muybridge.data.figures import film_dataset
 
     folder = tmp_path_factory.mktemp("film")
-    return film_dataset(folder, videos_per_class=(4, 1, 1), size=(60, 80), actions=("walk", "fall"))
+    made = film_dataset(folder / "made", videos_per_class=(4, 1, 1), size=(60, 80), actions=("walk", "fall"))
+    for label in made.glob("*/*/"):  # as somebody would sort their own clips: no lists, plain names
+        there = folder / "film" / label.relative_to(made)
+        there.mkdir(parents=True)
+        for number, clip in enumerate(sorted(label.iterdir())):
+            clip.rename(there / f"{label.name}_s{number:04d}.mp4")
+    return folder / "film"
 
 
 @dataclass

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,12 +12,13 @@ import numpy as np
 import pytest
 import torch
 
-from muybridge.data.figures import ACTIONS, FILMED, film_dataset, film_story
+from muybridge.data.figures import ACTIONS, PAIRS, RECOGNIZED, film_dataset, film_story
 from muybridge.data.figures.acting import Beat, Person
-from muybridge.data.figures.actions import Style
-from muybridge.data.figures.body import JOINTS, Body, J, Pose, skeleton
+from muybridge.data.figures.action import Style
+from muybridge.data.figures.body import Body, J, Pose, skeleton
 from muybridge.data.figures.brush import Light, paint
-from muybridge.data.figures.film import clip_stage, shots
+from muybridge.data.figures.film import shots
+from muybridge.data.figures.scenes import clip_scene, story_scene
 
 STYLES = [Style(falls=falls) for falls in ("forward", "backward", "sideways")] + [Style(left_handed=True)]
 SMALL = (60, 80)
@@ -123,36 +125,6 @@ def test_sitting_down_read_backwards_is_standing_up() -> None:
     assert sat[J["pelvis"], 0] < sat[J["ankle_l"], 0] - 0.3
 
 
-@pytest.mark.parametrize("action", FILMED)
-def test_the_box_holds_what_is_drawn_and_no_more(action: str) -> None:
-    stage, _, _ = clip_stage(action, seed=5, split="train", index=1, size=(120, 160))
-    stage = replace(stage, noise=0.0, chairs=())
-    for time_s in (0.2, 1.0, 1.8):
-        whole, truths = stage.frame(time_s)
-        assert [truth.action for truth in truths] == [action]
-        empty = _without_people(stage, time_s)
-        x0, y0, x1, y1 = truths[0].box_xyxy
-        changed = np.abs(whole - empty).sum(-1) > 0.5
-        rows, columns = np.nonzero(changed)
-        assert x0 < columns.min() + 1
-        assert columns.max() < x1
-        assert y0 < rows.min() + 1
-        assert rows.max() < y1
-        assert max(columns.min() - x0, x1 - columns.max(), rows.min() - y0, y1 - rows.max()) < 3
-        assert truths[0].joints_xy.shape == (len(JOINTS), 2)
-
-
-def _without_people(stage: object, time_s: float) -> np.ndarray:
-    """The same moment with nobody painted, the shadows left."""
-    from muybridge.data.figures import stage as rooms
-
-    painted, rooms.paint = rooms.paint, lambda *_: None
-    try:
-        return stage.frame(time_s)[0]  # type: ignore[attr-defined]
-    finally:
-        rooms.paint = painted
-
-
 def test_a_disc_covers_its_area() -> None:
     image = np.zeros((40, 40, 3), np.float32)
     paint(image, [(20.3, 19.6, 9.0)], (100, 100, 100), Light(0, 0, 1, ambient=1.08))
@@ -168,9 +140,42 @@ def test_a_drawn_polygon_covers_its_area_whichever_way_round() -> None:
         assert image[..., 0].sum() / 108 == pytest.approx(20 * 12 + 64 + np.pi, rel=0.01)
 
 
+@pytest.mark.parametrize("action", RECOGNIZED)
+def test_a_clip_shows_its_action_by_whoever_it_is_about(action: str) -> None:
+    scene = clip_scene(action, seed=5, split="train", index=1, size=SMALL)
+    assert 2.0 <= scene.duration_s <= 3.0 + 0.5 / scene.fps
+    assert 20 <= scene.crf <= 32
+    together = action in ("shake_hands", "hug", "push")
+    spans = [(span.track, span.label, span.start_s, span.end_s) for span in scene.spans]
+    assert spans == [(track, action, 0.0, scene.duration_s) for track in range(1 + together)]
+    for time_s in (0.0, 0.5 * scene.duration_s, scene.duration_s - 0.05):
+        truths = scene.stage.frame(time_s)[1]
+        assert [truth.labels for truth in truths] == [(action,)] * (1 + together)
+        assert min(truth.visible for truth in truths) > 0.1
+        tallest = max(truth.box_xyxy[3] - truth.box_xyxy[1] for truth in truths)
+        assert tallest > (0.1 if action in ("fall", "get_up") else 0.25) * SMALL[0]
+
+
+@pytest.mark.parametrize("pair", PAIRS[:3] + PAIRS[4:], ids=" ".join)
+def test_what_is_done_once_happens_whole_and_early_as_often_as_late(pair: tuple[str, str]) -> None:
+    """Or the rest at the end would tell an action from its reverse."""
+    middles = {}
+    for action in pair:
+        rests = []
+        for index in range(40):
+            scene = clip_scene(action, seed=1, split="train", index=index, size=(32, 44))
+            beat = scene.stage.people[0].beats[0]
+            begins = -beat.phase * beat.phase_s
+            assert begins > 0
+            assert begins + beat.phase_s < scene.duration_s
+            rests.append((begins + beat.phase_s / 2) / scene.duration_s)
+        middles[action] = float(np.mean(rests))
+    assert all(abs(middle - 0.5) < 0.05 for middle in middles.values())
+
+
 def frames_of(seed: int, index: int = 0, split: str = "train") -> torch.Tensor:
-    stage, fps, _ = clip_stage("jump", seed=seed, split=split, index=index, size=SMALL)
-    return torch.stack(list(shots(stage, fps, 4)))
+    scene = replace(clip_scene("jump", seed=seed, split=split, index=index, size=SMALL), num_frames=4)
+    return torch.stack([frame for frame, _ in shots(scene)])
 
 
 def test_a_film_is_a_function_of_its_seed_and_number() -> None:
@@ -180,44 +185,23 @@ def test_a_film_is_a_function_of_its_seed_and_number() -> None:
 
 
 def test_a_frame_drawn_alone_is_the_one_drawn_in_its_turn() -> None:
-    stage, fps, _ = clip_stage("walk", seed=1, split="train", index=0, size=SMALL)
-    alone, _ = stage.frame(float(3 / fps))
-    assert torch.equal(
-        list(shots(stage, fps, 4))[3], torch.from_numpy((alone + 0.5).astype(np.uint8)).permute(2, 0, 1)
-    )
-
-
-def test_a_data_set_is_a_tree_of_films(tmp_path: Path) -> None:
-    told: list[tuple[int, int]] = []
-    actions = ["walk", "squat"]
-    film_dataset(
-        tmp_path,
-        videos_per_class=(2, 1, 1),
-        size=SMALL,
-        actions=actions,
-        progress=lambda *at: told.append(at),
-    )
-    films = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
-    numbers = {"train": 2, "val": 1, "test": 1}
-    assert films == sorted(
-        f"{split}/{name}/{name}_s{k:04d}.mp4"
-        for split, n in numbers.items()
-        for name in actions
-        for k in range(n)
-    )
-    assert told == [(k, 8) for k in range(1, 9)]
-    for name in films:
-        with av.open(str(tmp_path / name)) as container:
-            frames = sum(1 for _ in container.decode(video=0))
-            stream = container.streams.video[0]
-            assert (stream.height, stream.width) == SMALL
-            assert 2.0 <= frames / stream.average_rate <= 3.05
+    scene = replace(clip_scene("walk", seed=1, split="train", index=0, size=SMALL), num_frames=4)
+    alone, _ = scene.stage.frame(float(3 / scene.fps))
+    in_turn = [frame for frame, _ in shots(scene)][3]
+    assert torch.equal(in_turn, torch.from_numpy((alone + 0.5).astype(np.uint8)).permute(2, 0, 1))
 
 
 def test_a_story_says_what_happens_when_and_can_be_heard(tmp_path: Path) -> None:
     path = tmp_path / "story.mp4"
-    told = film_story(path, actions=("walk", "sit_down", "wave"), size=SMALL, seed=2)
-    assert [action for action, _, _ in told] == ["walk", "sit_down", "stand_up", "wave"]
+    told = film_story(path, actions=("walk", "sit_down", "fall", "walk"), size=SMALL, seed=2)
+    assert [action for action, _, _ in told] == [
+        "walk_right",
+        "sit_down",
+        "stand_up",
+        "fall",
+        "get_up",
+        "walk_left",
+    ]
     assert told[0][1] == 0
     assert all(before[2] == after[1] for before, after in pairwise(told))
     with av.open(str(path)) as container:
@@ -228,9 +212,20 @@ def test_a_story_says_what_happens_when_and_can_be_heard(tmp_path: Path) -> None
         assert max(loudness) > 0.1
 
 
+def test_whoever_walks_in_a_story_goes_where_the_label_says() -> None:
+    names = ("walk", "wave", "walk", "walk_left", "run")
+    for seed in range(4):
+        scene = story_scene(names, seed=seed, size=SMALL, fps=Fraction(25))
+        walks = [span for span in scene.spans if span.label in ("walk_left", "walk_right")]
+        assert len(walks) == 3
+        for span in walks:
+            begin, end = (scene.stage.people[0].place_at(at)[0] for at in (span.start_s, span.end_s))
+            assert (end > begin) == (span.label == "walk_right")
+
+
 def test_unknown_actions_and_impossible_stories_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no action is called 'wlak'; did you mean walk"):
         film_dataset(tmp_path, actions=["wlak"])
-    with pytest.raises(ValueError, match="put fall last"):
-        film_story(tmp_path / "a.mp4", actions=["fall", "walk"])
+    with pytest.raises(ValueError, match="it takes two to hug"):
+        film_story(tmp_path / "a.mp4", actions=["walk", "hug"])
     assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""Commands that only look: `video info`, `data check`, `doctor`."""
+"""Commands that only look: `video info`, `doctor`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import typer
 from muybridge.cli import console
 
 video_app = typer.Typer(help="Look at video files.", no_args_is_help=True, rich_markup_mode=None)
-data_app = typer.Typer(help="Look at data sets.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @video_app.command("info")
@@ -49,25 +48,6 @@ def video_info(
     ]
     console.out(str(video))
     console.out("\n".join(f"  {name:9} {value}" for name, value in rows))
-
-
-@data_app.command("check")
-def data_check(
-    data: Annotated[
-        Path, typer.Argument(metavar="DATA", help="A folder of class folders, or a list of `path label`.")
-    ],
-) -> None:
-    """Decode every video of a data set; list broken files, class balance and duplicates across splits.
-
-    The exit code is 2 if a file is broken or the same video is on both sides of a split.
-    """
-    from muybridge.data.check import check_data
-
-    with console.progress("decoding") as step:
-        report = check_data(data, progress=step)
-    console.out(report.describe())
-    if not report.ok:
-        raise typer.Exit(2)
 
 
 def doctor() -> None:

@@ -6,7 +6,7 @@ from the camera asks for, so the floor stays under the feet when the camera pans
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -65,6 +65,12 @@ class Camera:
         down = self.horizon + (self.eye_m - points[:, 1]) * scale + self.shake[1]
         return list(zip(right.tolist(), down.tolist(), scale.tolist(), strict=True))
 
+    def zoomed(self, zoom: float) -> Camera:
+        """With a focal length `zoom` times as long; what stands at z = 0 keeps its feet in the same row."""
+        feet = self.horizon + self.focal * self.eye_m / self.away_m
+        horizon = feet + (self.horizon - feet) * zoom
+        return replace(self, focal=self.focal * zoom, horizon=horizon)
+
     def row_scale(self, rows: Image) -> Image:
         """Pixels per metre of what is seen in each row: the floor below the wall's foot, the wall above."""
         wall = self.focal / (self.away_m + self.wall_m)
@@ -77,11 +83,15 @@ class Backdrop:
 
     Args:
         rng: Decides what is painted.
-        camera: The one that will look at it.
-        reach_m: How far to either side the camera may go.
+        camera: The one that will look at it; later it may pan, shake and zoom in.
+        reach_m: How far to either side the camera may go from its place.
+        outdoors: Whether hills take the wall's place.
     """
 
-    def __init__(self, rng: np.random.Generator, camera: Camera, reach_m: float) -> None:
+    def __init__(
+        self, rng: np.random.Generator, camera: Camera, reach_m: float, *, outdoors: bool = False
+    ) -> None:
+        self._focal, self._horizon, self._x_m = camera.focal, camera.horizon, camera.x_m
         tall = camera.height + 2 * MARGIN
         rows = (np.arange(tall * FINER) + 0.5) / FINER - MARGIN
         self._scale = camera.row_scale(np.arange(tall) + 0.5 - MARGIN)
@@ -93,7 +103,6 @@ class Backdrop:
         up = (camera.eye_m - (rows[:foot, None] - camera.horizon) / scale[:foot]).astype(np.float32)
         deep = (camera.focal / scale[foot:] - camera.away_m).astype(np.float32)
         image = np.empty((len(rows), len(columns), 3), np.float32)
-        outdoors = rng.random() < 0.25
         image[:foot] = _landscape(rng, across[:foot], up) if outdoors else _wall(rng, across[:foot], up)
         image[foot:] = _floor(rng, across[foot:], deep, outdoors)
         if not outdoors:
@@ -110,9 +119,14 @@ class Backdrop:
         return self._last[1].copy()
 
     def _view(self, camera: Camera) -> Image:
+        zoom = camera.focal / self._focal
+        if zoom != 1:
+            return self._zoomed(camera, zoom)
         tall, wide, _ = self._image.shape
         left = np.clip(
-            self._side + camera.x_m * self._scale - camera.shake[0], 0, wide - camera.width - 1.001
+            self._side + (camera.x_m - self._x_m) * self._scale - camera.shake[0],
+            0,
+            wide - camera.width - 1.001,
         )
         whole = left.astype(np.int64)
         part = (left - whole).astype(np.float32)[:, None, None]
@@ -127,6 +141,29 @@ class Backdrop:
         row, share = int(top), np.float32(top % 1)
         seen: Image = image[row : row + camera.height]
         return seen * (1 - share) + image[row + 1 : row + 1 + camera.height] * share if share else seen
+
+    def _zoomed(self, camera: Camera, zoom: float) -> Image:
+        """The same with a longer focal length: each pixel lies between four painted ones."""
+        tall, wide, _ = self._image.shape
+        rows = self._horizon + (np.arange(camera.height) + 0.5 - camera.shake[1] - camera.horizon) / zoom
+        rows = np.clip(rows - 0.5 + MARGIN, 0, tall - 1.001)
+        top = rows.astype(np.int64)
+        down = (rows - top).astype(np.float32)[:, None, None]
+        half = camera.width / 2
+        columns = half + (np.arange(camera.width) + 0.5 - camera.shake[0] - half) / zoom - 0.5 + self._side
+        columns = np.clip(
+            columns[None, :] + (camera.x_m - self._x_m) * self._scale[top][:, None], 0, wide - 1.001
+        )
+        left = columns.astype(np.int64)
+        right = (columns - left).astype(np.float32)[..., None]
+        flat, first = self._image.reshape(-1, 3), top[:, None] * wide + left
+        upper, lower = flat.take(first, 0), flat.take(first + wide, 0)
+        upper += (flat.take(first + 1, 0) - upper) * right
+        lower += (flat.take(first + wide + 1, 0) - lower) * right
+        lower -= upper
+        lower *= down
+        seen: Image = upper + lower
+        return seen
 
 
 def _paint(rng: np.random.Generator, low: float, high: float, strength: float = 0.3) -> Image:
@@ -149,7 +186,7 @@ def _grain(rng: np.random.Generator, shape: tuple[int, ...], size: float) -> Ima
 
 def _wall(rng: np.random.Generator, x: Image, y: Image) -> Image:
     colour = _paint(rng, 110, 225)
-    kind = rng.choice(("plain", "stripes", "bricks", "panels"))
+    kind = rng.choice(("plain", "stripes", "bricks", "panels", "gradient"))
     tone = 1 + np.float32(rng.uniform(0, 0.05)) * _clouds(rng, x, y, 1.5) + np.float32(0.05) * (y - 1.2)
     if kind == "stripes":
         tone = tone + np.float32(rng.uniform(0.03, 0.1)) * np.sign(np.sin(x * np.float32(rng.uniform(8, 22))))
@@ -159,6 +196,10 @@ def _wall(rng: np.random.Generator, x: Image, y: Image) -> Image:
         tone = tone - np.float32(0.13) * joint
     elif kind == "panels":
         tone = tone - np.float32(0.16) * (np.mod(x, np.float32(rng.uniform(0.5, 1.1))) < 0.025)
+    elif kind == "gradient":
+        to = _paint(rng, 60, 225)
+        share = np.float32(rng.choice((-0.25, 0.0, 0.25))) * x + (y - 1) * np.float32(rng.uniform(0.35, 0.7))
+        return tone[..., None] * (colour + np.clip(0.5 + share, 0, 1)[..., None] * (to - colour))
     return tone[..., None] * colour + _grain(rng, tone.shape, rng.uniform(0, 7))
 
 

@@ -59,6 +59,8 @@ class Pose(NamedTuple):
     knee_r: float = 2
     lift_m: float = 0  # lowest point above the floor
     planted: float = 1  # 1: the place of the body is that of its feet; 0: that of its pelvis
+    point_l: float = 0  # toes away from the shin
+    point_r: float = 0
 
     def mixed(self, other: Pose, share: float) -> Pose:
         """The pose on the way to `other`; `share` 0 is this one, 1 the other."""
@@ -143,7 +145,7 @@ def _cloth(rng: np.random.Generator, dark: bool = False) -> Colour:
 
 def skeleton(pose: Pose, body: Body) -> Floats:
     """Joints (n, 3) in metres in the order of `JOINTS`, the lowest point of the body `lift_m` above y = 0."""
-    trunk = _about_z(-pose.lean) @ _about_x(pose.roll) @ _about_y(pose.twist)
+    trunk = _bent_trunk(pose)
     hips = _about_y(-0.5 * pose.twist)
     points = np.zeros((len(JOINTS), 3))
     points[J["neck"]] = trunk @ (0, TRUNK, 0)
@@ -164,7 +166,7 @@ def skeleton(pose: Pose, body: Body) -> Floats:
         knee = hip + _limb(angle["hip"], angle["stance"], sign) * THIGH * body.legs
         shin = angle["hip"] - angle["knee"]
         ankle = knee + _limb(shin, angle["stance"], sign) * SHIN * body.legs
-        foot = radians(0.55 * shin)  # the ankle makes up for about half of the shin's slope
+        foot = radians(0.55 * shin - angle["point"])  # the ankle makes up for about half of the shin's slope
         toe = ankle + np.array((cos(foot) * FOOT, sin(foot) * FOOT - 0.014, sign * 0.014))
         points[J[f"shoulder_{side}"] : J[f"shoulder_{side}"] + 7] = (
             *(shoulder, elbow, elbow + fore * FOREARM * body.arms),
@@ -179,6 +181,15 @@ def skeleton(pose: Pose, body: Body) -> Floats:
 
 # How far flesh reaches round each joint, as a fraction of stature: what keeps a fallen body out of the floor.
 CLEARANCE = np.array([0.05, 0.045, 0.055, 0.02, *[0.03, 0.025, 0.02, 0.045, 0.035, 0.022, 0.02] * 2])
+
+
+def trunk_axes(pose: Pose) -> Floats:
+    """Columns: where the trunk's forward, up and right point in the body's axes."""
+    return _about_x(pose.topple) @ _about_z(-pose.tilt) @ _bent_trunk(pose)
+
+
+def _bent_trunk(pose: Pose) -> Floats:
+    return _about_z(-pose.lean) @ _about_x(pose.roll) @ _about_y(pose.twist)
 
 
 def _limb(forward: float, sideways: float, sign: int) -> Floats:

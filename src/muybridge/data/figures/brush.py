@@ -31,14 +31,29 @@ class Light(NamedTuple):
 Shape = Sequence[tuple[float, float, float]]
 
 
-def box_of(shape: Shape) -> tuple[float, float, float, float]:
+Box = tuple[float, float, float, float]
+
+
+def box_of(shape: Shape) -> Box:
     """The smallest box round a shape, x0 y0 x1 y1, half a pixel of soft edge included."""
-    return (
-        min(x - r for x, _, r in shape) - 0.5,
-        min(y - r for _, y, r in shape) - 0.5,
-        max(x + r for x, _, r in shape) + 0.5,
-        max(y + r for _, y, r in shape) + 0.5,
-    )
+    x, y, r = shape[0]
+    x0, y0, x1, y1 = x - r, y - r, x + r, y + r
+    for x, y, r in shape[1:]:  # asked thousands of times a second: four comparisons beat four generators
+        if x - r < x0:
+            x0 = x - r
+        if y - r < y0:
+            y0 = y - r
+        if x + r > x1:
+            x1 = x + r
+        if y + r > y1:
+            y1 = y + r
+    return x0 - 0.5, y0 - 0.5, x1 + 0.5, y1 + 0.5
+
+
+def box_round(boxes: Sequence[Box]) -> Box:
+    """The smallest box round several."""
+    x0, y0, x1, y1 = zip(*boxes, strict=True)
+    return min(x0), min(y0), max(x1), max(y1)
 
 
 def paint(image: Image, shape: Shape, colour: tuple[float, float, float], light: Light) -> None:

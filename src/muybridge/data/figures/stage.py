@@ -1,4 +1,4 @@
-"""People, chairs, light and a camera put together: any moment of a film as a frame, and the truth about it.
+"""People, things, light and a camera put together: any moment of a film as a frame, and the truth about it.
 
 A `Stage` is a function of time: nothing moves on from frame to frame, so frames may be drawn in any order.
 """
@@ -7,25 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from math import hypot, sin
+from math import cos, pi, sin
 
 import numpy as np
 
-from muybridge.data.figures.acting import Person, placed
+from muybridge.data.figures.acting import Person
 from muybridge.data.figures.backdrop import Backdrop, Camera
-from muybridge.data.figures.body import Body, Colour, Floats, J
-from muybridge.data.figures.brush import Image, Light, Shape, box_of, cast, paint
-
-
-@dataclass(frozen=True, kw_only=True)
-class Chair:
-    """A chair, its seat's middle at (x, z), the sitter looking along `yaw`."""
-
-    x_m: float
-    z_m: float
-    yaw: float
-    seat_m: float = 0.45
-    colour: Colour = (120, 80, 50)
+from muybridge.data.figures.body import Colour, Floats, J
+from muybridge.data.figures.brush import Box, Image, Light, cast, paint
+from muybridge.data.figures.bystanders import INDOORS
+from muybridge.data.figures.flesh import Painted, body_shadow, body_shapes, on_floor, rounded
+from muybridge.data.figures.furniture import Part, Thing
+from muybridge.data.figures.props import Carried, Door
+from muybridge.data.figures.sight import Group, unhidden
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,60 +27,75 @@ class Truth:
     """What is true of one person in one frame.
 
     Attributes:
-        action: What the person is doing.
+        track: The person's number.
+        labels: What the person is doing; two where the arms do something of their own.
         box_xyxy: Round everything drawn of the person, in pixels, cut at the frame.
         joints_xy: (n, 2), in pixels, in the order of `JOINTS`.
+        visible: About how much of the person is to be seen, 0..1: neither cut off by the frame nor hidden.
     """
 
-    action: str
-    box_xyxy: tuple[float, float, float, float]
+    track: int
+    labels: tuple[str, ...]
+    box_xyxy: Box
     joints_xy: Floats
+    visible: float
+
+    @property
+    def action(self) -> str:
+        """The first label."""
+        return self.labels[0]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage:
-    """All that decides a film. `follow` is the share of the first person's way that the camera goes along."""
+class Handling:
+    """What whoever holds the camera does with it.
 
-    camera: Camera
-    backdrop: Backdrop
-    people: Sequence[Person]
-    chairs: Sequence[Chair] = ()
-    light: Light = field(default_factory=Light)
-    brightness: float = 1.0
-    warmth: float = 0.0
-    noise: float = 3.0
-    shake: float = 0.0
+    Attributes:
+        follow: The share of the first person's way that the camera goes along.
+        reach_m: How far it goes to either side at most.
+        pan_m: How far it wanders to either side on its own.
+        zoom: How much longer the focal length gets at most, as a share.
+        sway_s: How long it takes to wander or zoom there and back.
+        since: Where in that it is at 0 s, 0..1.
+        shake: In pixels.
+    """
+
     follow: float = 0.0
     reach_m: float = 3.0
+    pan_m: float = 0.0
+    zoom: float = 0.0
+    sway_s: float = 8.0
+    since: float = 0.0
+    shake: float = 0.0
+
+    def held(self, camera: Camera, first: Person | None, time_s: float) -> Camera:
+        """The camera at a time, which follows the first person."""
+        turn = 2 * pi * (time_s / self.sway_s + self.since)
+        x = self.pan_m * sin(turn)
+        if first and self.follow:
+            x += self.follow * first.place_at(time_s)[0]
+        x = camera.x_m + min(self.reach_m, max(-self.reach_m, x))
+        right, down = (sum(sin(time_s * rate + k) for rate in (3.1, 7.3, 12.7)) / 2 for k in (0, 2))
+        if self.zoom:
+            camera = camera.zoomed(1 + self.zoom * (1 - cos(1.3 * turn)) / 2)
+        return replace(camera, x_m=x, shake=(self.shake * right, self.shake * down))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exposure:
+    """How light becomes numbers: brightness, colour cast, slow drift, a lamp that flickers, noise of the sensor."""
+
+    brightness: float = 1.0
+    warmth: float = 0.0
+    drift: float = 0.0
+    flicker: float = 0.0
+    noise: float = 3.0
     seed: int = 0
 
-    def frame(self, time_s: float) -> tuple[Image, list[Truth]]:
-        """The picture at a time, float (h, w, 3) in 0..255, and the truth about each person."""
-        camera = self._camera_at(time_s)
-        image = self.backdrop.seen(camera)
-        shapes, truths, shadow = [], [], np.zeros(image.shape[:2], np.float32)
-        for chair in self.chairs:
-            shapes += _chair_shapes(chair, camera, self.light, shadow)
-        for person in self.people:
-            joints = person.joints_at(time_s)
-            flesh = _body_shapes(person.body, joints, camera)
-            _body_shadow(joints, person.body, camera, self.light, shadow)
-            truths.append(_truth(person.beats[person.beat_at(time_s)].action, flesh, joints, camera))
-            shapes += flesh
-        image *= (1 - np.float32(0.42) * shadow)[..., None]
-        for _, shape, colour in sorted(shapes, key=lambda item: item[0]):
-            paint(image, shape, colour, self.light)
-        return self._developed(image, time_s), truths
-
-    def _camera_at(self, time_s: float) -> Camera:
-        x, _, _ = self.people[0].place_at(time_s)
-        x = min(self.reach_m, max(-self.reach_m, self.follow * x))
-        jitter = [sum(sin(time_s * rate + k) for rate in (3.1, 7.3, 12.7)) / 2 for k in (0, 2)]
-        return replace(self.camera, x_m=x, shake=(self.shake * jitter[0], self.shake * jitter[1]))
-
-    def _developed(self, image: Image, time_s: float) -> Image:
-        """Colour cast, flicker and the sensor's noise."""
-        gain = self.brightness * (1 + 0.012 * sin(time_s * 9))
+    def developed(self, image: Image, time_s: float) -> Image:
+        """The image (h, w, 3) as the camera records it, 0..255; written over."""
+        gain = self.brightness * (1 + 0.012 * sin(time_s * 9) + self.drift * sin(0.9 * time_s + self.seed))
+        gain *= 1 - self.flicker * max(0.0, sin(23 * time_s + self.seed) * sin(7.1 * time_s))
         image *= np.float32(gain) * np.asarray((1 + self.warmth, 1, 1 - self.warmth), np.float32)
         if self.noise:
             # Seeded by the moment, so that one frame drawn alone equals the same one drawn in its turn.
@@ -96,172 +105,202 @@ class Stage:
         return np.clip(image, 0, 255, out=image)
 
 
-Painted = tuple[float, Shape, Colour]  # nearness in metres, shape, colour
-Spot = tuple[float, float, float]  # x and y in pixels, pixels per metre
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """All that decides a film. Passers-by are people of whom the truth says nothing."""
 
-# What is drawn between which joints: radii as fractions of stature, what it wears, and how much nearer it
-# counts than it is, so that a hand lies on its sleeve.
-LIMBS = (
-    (("neck", "head"), (0.03, 0.03), "skin", 0.0),
-    (("hip_l", "hip_r"), (0.051, 0.051), "trousers", 0.0),
-    *(
-        (tuple(f"{name}_{side}" for name in names), radii, wears, nearer)
-        for side in "lr"
-        for names, radii, wears, nearer in (
-            (("shoulder", "elbow"), (0.031, 0.025), "shirt", 0.0),
-            (("elbow", "wrist"), (0.024, 0.017), "sleeve", 0.005),
-            (("wrist",), (0.024,), "skin", 0.01),
-            (("hip", "knee"), (0.05, 0.035), "trousers", 0.0),
-            (("knee", "ankle"), (0.034, 0.022), "leg", 0.0),
-            (("ankle", "toe"), (0.025, 0.021), "shoes", 0.0),
-        )
-    ),
-)
-SHADOWS = (
-    *(("neck", "pelvis", 0.07), ("head", "neck", 0.05)),
-    *(
-        (f"{a}_{side}", f"{b}_{side}", radius)
-        for side in "lr"
-        for a, b, radius in (("hip", "knee", 0.045), ("knee", "toe", 0.03), ("shoulder", "wrist", 0.026))
-    ),
-)
+    camera: Camera
+    backdrop: Backdrop
+    people: Sequence[Person]
+    things: Sequence[Thing] = ()
+    passers_by: Sequence[Person] = ()
+    light: Light = field(default_factory=Light)
+    handling: Handling = field(default_factory=Handling)
+    exposure: Exposure = field(default_factory=Exposure)
+
+    def frame(self, time_s: float) -> tuple[Image, list[Truth]]:
+        """The picture at a time, float (h, w, 3) in 0..255, and the truth about each person."""
+        camera = self.camera_at(time_s)
+        image = self.backdrop.seen(camera)
+        shadow = np.zeros(image.shape[:2], np.float32)
+        drawn, skeletons = [], []
+        for person in (*self.people, *self.passers_by):
+            joints = person.joints_at(time_s)
+            skeletons.append(joints)
+            drawn.append(Group.of(body_shapes(person.body, joints, camera)))
+            body_shadow(joints, person.body, camera, self.light, shadow)
+        for thing in self.things:
+            drawn.append(Group.of(_thing_shapes(thing.parts_at(time_s), camera, self.light, shadow)))
+        image *= (1 - np.float32(0.42) * shadow)[..., None]
+        far_to_near = sorted((one for group in drawn for one in group.shapes), key=lambda item: item[0])
+        for _, shape, colour in far_to_near:
+            paint(image, shape, colour, self.light)
+        truths = [
+            _truth(person, time_s, skeletons[k], drawn[k], drawn[:k] + drawn[k + 1 :], camera)
+            for k, person in enumerate(self.people)
+        ]
+        return self.exposure.developed(image, time_s), truths
+
+    def camera_at(self, time_s: float) -> Camera:
+        """The camera as it is held at a time."""
+        return self.handling.held(self.camera, self.people[0] if self.people else None, time_s)
 
 
-def _body_shapes(body: Body, joints: Floats, camera: Camera) -> list[Painted]:
-    points = np.concatenate((joints, _trunk_corners(body, joints), _head_points(body, joints)))
-    spots, depth = camera.spots(points), points[:, 2].tolist()
-    colours = {
-        **{name: getattr(body, name) for name in ("skin", "shirt", "trousers", "shoes")},
-        "sleeve": body.shirt if body.long_sleeves else body.skin,
-        "leg": body.skin if body.shorts else body.trousers,
-    }
-    unit = body.stature_m * body.girth
-    shapes: list[Painted] = []
-    for names, radii, wears, nearer in LIMBS:
-        index = [J[name] for name in names]
-        shape = [_round(spots[k], radius * unit) for k, radius in zip(index, radii, strict=True)]
-        shapes.append((sum(depth[k] for k in index) / len(index) + nearer, shape, colours[wears]))
-    trunk = range(len(J), len(J) + 4)
-    shape = [_round(spots[k], 0.051 * unit) for k in trunk]
-    shapes.append((sum(depth[k] for k in trunk) / 4, shape, body.shirt))
-    size, first = body.stature_m * body.head, trunk[-1] + 1
-    # Skull, hair over it, and the face over the hair wherever it doesn't look away from us.
-    features: tuple[tuple[tuple[int, ...], float, Colour, float], ...] = (
-        ((0, 1), 0.053, body.skin, 0.0),
-        ((2, 3), 0.047, body.hair, 0.011 * size),
-        ((4,), 0.040, body.skin, 0.012 * size),
-        ((5,), 0.011, body.skin, 0.012 * size),
+def drawn_stage(
+    rng: np.random.Generator,
+    size: tuple[int, int],
+    people: Sequence[Person],
+    things: Sequence[Thing],
+    *,
+    passers_by: Sequence[Person] = (),
+    follow: float = 0.0,
+    reach_m: float = 3.0,
+) -> Stage:
+    """A room or landscape, light and a camera for these people, who stay in the picture as far as can be.
+
+    Args:
+        rng: Decides everything else.
+        size: Height and width of the frames, in pixels.
+        people: Whom the film is about; the camera follows the first.
+        things: What is used, and what stands about.
+        passers_by: Whom the film is not about.
+        follow: The share of the first person's way that the camera goes along.
+        reach_m: How far the camera goes to either side at most.
+    """
+    camera = Camera.drawn(rng, *size)
+    x, y = rng.uniform(-0.6, 0.6), rng.uniform(-0.7, -0.4)
+    light = Light(x, y, float(np.sqrt(1 - x * x - y * y)), rng.uniform(0.4, 0.62))
+    pan_m = rng.uniform(0.05, 0.3) * (rng.random() < 0.3)
+    handling = Handling(
+        follow=follow,
+        reach_m=reach_m if follow else pan_m,
+        pan_m=pan_m,
+        zoom=rng.uniform(0.06, 0.35) * (rng.random() < 0.4),
+        sway_s=rng.uniform(5, 12),
+        since=rng.random(),
+        shake=rng.uniform(0.2, 1.6) * size[0] / 120 * (rng.random() < 0.4),
     )
-    if depth[first + 6] + depth[first + 7] > 2 * depth[J["head"]] + 0.7 * EYE * size:
-        features += (((6,), 0.0068, DARK, 0.012 * size), ((7,), 0.0068, DARK, 0.012 * size))
-    for offsets, radius, colour, nearer in features:
-        index = [first + k for k in offsets]
-        shape = [_round(spots[k], radius * size) for k in index]
-        shapes.append((sum(depth[k] for k in index) / len(index) + nearer, shape, colour))
-    return shapes
-
-
-def _round(spot: Spot, radius_m: float) -> tuple[float, float, float]:
-    return spot[0], spot[1], radius_m * spot[2]
-
-
-def _trunk_corners(body: Body, joints: Floats) -> Floats:
-    """Four points in the flesh of shoulders and hips; the joints themselves lie at the trunk's edges."""
-    left, right = joints[J["shoulder_l"]], joints[J["shoulder_r"]]
-    low_left, low_right = joints[J["hip_l"]], joints[J["hip_r"]]
-    up = 0.045 * body.stature_m * _unit(joints[J["neck"]] - joints[J["pelvis"]])
-    return np.stack(
-        (
-            left + 0.2 * (right - left) - 0.5 * up,
-            right + 0.2 * (left - right) - 0.5 * up,
-            low_right + 0.15 * (low_left - low_right) + up,
-            low_left + 0.15 * (low_right - low_left) + up,
-        )
-    )
-
-
-EYE = 0.047  # from the middle of the head forward
-DARK: Colour = (30, 26, 26)
-
-
-def _head_points(body: Body, joints: Floats) -> Floats:
-    """Chin, crown, two of hair, face, nose, two eyes."""
-    size = body.stature_m * body.head
-    head, nose = joints[J["head"]], joints[J["nose"]]
-    forward = _unit(nose - head) * size
-    up = _unit(head - joints[J["neck"]]) * size
-    side = _unit(joints[J["shoulder_r"]] - joints[J["shoulder_l"]]) * size
-    eyes = head + EYE * forward + 0.008 * up
-    return np.stack(
-        (
-            head - 0.016 * up,
-            head + 0.01 * up,
-            head - 0.004 * forward + 0.034 * up,
-            head - 0.03 * forward + 0.014 * up,
-            head + 0.018 * forward - 0.012 * up,
-            nose - 0.008 * forward,
-            eyes - 0.019 * side,
-            eyes + 0.019 * side,
-        )
-    )
-
-
-def _unit(vector: Floats) -> Floats:
-    return vector / max(hypot(*vector), 1e-9)
-
-
-def _body_shadow(joints: Floats, body: Body, camera: Camera, light: Light, mask: Image) -> None:
-    spots = camera.spots(_on_floor(joints, light))
-    flat = 0.7 * body.stature_m * body.girth  # a disc on the floor is seen as a low ellipse
-    for a, b, radius in SHADOWS:
-        shape = [_round(spots[J[a]], radius * flat), _round(spots[J[b]], radius * flat)]
-        cast(mask, shape, 0.02 * spots[J[a]][2] + 0.5)
-
-
-def _on_floor(points: Floats, light: Light) -> Floats:
-    """Where the light's shadow of each point falls."""
-    shadow = points.copy()
-    shadow[:, 0] -= 0.6 * light.x / abs(light.y) * points[:, 1]
-    shadow[:, 2] -= 0.35 * points[:, 1]
-    shadow[:, 1] = 0
-    return shadow
-
-
-def _chair_shapes(chair: Chair, camera: Camera, light: Light, mask: Image) -> list[Painted]:
-    half, seat, top = 0.21, chair.seat_m, chair.seat_m + 0.45
-    corners = [(-half, -half), (-half, half), (half, half), (half, -half)]
-    feet = [((x, 0.0, z), (x, seat, z)) for x, z in corners]
-    dark: Colour = tuple(0.75 * c for c in chair.colour)  # type: ignore[assignment]
-    parts: list[tuple[Sequence[tuple[float, float, float]], float, Colour]] = [
-        *((leg, 0.018, dark) for leg in feet),
-        ([(x, seat - 0.02, z) for x, z in corners], 0.025, chair.colour),
-        ([(-half, seat, -half), (-half - 0.05, top, -half)], 0.018, dark),
-        ([(-half, seat, half), (-half - 0.05, top, half)], 0.018, dark),
-        (
-            [(-half - 0.03, top - 0.22, -half), (-half - 0.03, top - 0.22, half),
-             (-half - 0.05, top, half), (-half - 0.05, top, -half)],
-            0.02,
-            chair.colour,
+    camera, handling = _framed(camera, handling, people, things)
+    outdoors = bool(rng.random() < 0.25) and not any(isinstance(thing, INDOORS) for thing in things)
+    return Stage(
+        camera=camera,
+        backdrop=Backdrop(rng, camera, handling.reach_m, outdoors=outdoors),
+        people=people,
+        things=things,
+        passers_by=passers_by,
+        light=light,
+        handling=handling,
+        exposure=Exposure(
+            brightness=rng.uniform(0.86, 1.16),
+            warmth=rng.uniform(-0.07, 0.09),
+            drift=rng.uniform(0.02, 0.14) * (rng.random() < 0.3),
+            flicker=rng.uniform(0.1, 0.35) * (rng.random() < 0.06),
+            noise=rng.uniform(0, 4.5),
+            seed=int(rng.integers(2**31)),
         ),
-    ]  # fmt: skip
+    )
+
+
+WIDEST = 0.55  # the shortest focal length against the drawn one; who is farther apart leaves the picture
+RIM = 0.04  # of the frame's height that stays free round people
+
+
+def _framed(
+    camera: Camera, handling: Handling, people: Sequence[Person], things: Sequence[Thing]
+) -> tuple[Camera, Handling]:
+    """Widen and tilt until people and what they use are in the picture; zoom in no further than they stay."""
+    if not people:
+        return camera, handling
+    begin = min(person.beats[0].start_s for person in people)
+    end = max(person.beats[-1].end_s for person in people)
+    times = np.linspace(begin, end, max(6, min(60, round(4 * (end - begin))))).tolist()
+    used = [thing for thing in things if isinstance(thing, (Carried, Door))]
+    crowd = [
+        np.concatenate(
+            [_outline(one, at) for one in people]
+            + [part.points for thing in used for part in thing.parts_at(at)]
+        )
+        for at in times
+    ]
+    steady = replace(handling, zoom=0.0)
+    followed = [steady.held(camera, people[0], at).x_m for at in times]
+    away = [camera.away_m - points[:, 2] for points in crowd]
+    ends = np.concatenate([points[:, 0] - x for points, x in zip(crowd, followed, strict=True)])
+    middle = float(ends.min() + ends.max()) / 2
+    across = max(
+        float(np.abs((points[:, 0] - x - middle) / z).max())
+        for points, x, z in zip(crowd, followed, away, strict=True)
+    )
+    down = np.concatenate([(camera.eye_m - points[:, 1]) / z for points, z in zip(crowd, away, strict=True)])
+    top, bottom, rim = float(down.min()), float(down.max()), RIM * camera.height
+    room = min((camera.height - 2 * rim) / (bottom - top), (camera.width / 2 - rim) / across)
+    camera = camera.zoomed(min(1.0, max(WIDEST, room / camera.focal)))
+    low, high = camera.height - rim - camera.focal * bottom, rim - camera.focal * top
+    horizon = min(low, max(high, (camera.horizon + (low + high) / 2) / 2))
+    camera = replace(camera, horizon=horizon, x_m=middle)
+
+    def fits(handling: Handling) -> bool:
+        held = [handling.held(camera, people[0], at) for at in times]
+        return all(_holds(one, points) for one, points in zip(held, crowd, strict=True))
+
+    zooms = (replace(handling, zoom=handling.zoom * share) for share in (1.0, 0.75, 0.5, 0.25))
+    return camera, next((one for one in zooms if fits(one)), steady) if handling.zoom else steady
+
+
+def _outline(person: Person, time_s: float) -> Floats:
+    """A person's joints and the crown of the head (n, 3)."""
+    joints = person.joints_at(time_s)
+    head, neck = joints[J["head"]], joints[J["neck"]]
+    return np.concatenate((joints, [head + 0.6 * (head - neck)]))
+
+
+def _holds(camera: Camera, points: Floats) -> bool:
+    """Whether the frame holds all of these."""
+    x, y, _ = np.array(camera.spots(points)).T
+    edge = RIM / 2 * camera.height
+    return bool(min(x.min(), camera.width - x.max(), y.min(), camera.height - y.max()) >= edge)
+
+
+def _thing_shapes(parts: Sequence[Part], camera: Camera, light: Light, mask: Image) -> list[Painted]:
     shapes: list[Painted] = []
-    for points, radius, colour in parts:
-        world = placed(np.array(points), chair.x_m, chair.z_m, chair.yaw)
-        shape = [_round(spot, radius) for spot in camera.spots(world)]
-        # A sitter's thighs lie on the seat, not in it.
-        shapes.append((float(world[:, 2].mean()) - (0.12 if points[0][1] < seat + 0.1 else 0), shape, colour))
-        if len(points) > 2:  # the shadows of legs and posts are too thin to be missed
-            floor = camera.spots(_on_floor(world, light))
-            cast(mask, [_round(spot, 0.7 * radius) for spot in floor], 0.02 * floor[0][2] + 0.5)
+    eye = np.array((camera.x_m, camera.eye_m, camera.away_m))
+    for points, radius_m, colour, nearer, normal, shades in parts:
+        if shades:
+            floor = camera.spots(on_floor(points, light))
+            cast(mask, [rounded(spot, 0.7 * radius_m) for spot in floor], 0.02 * floor[0][2] + 0.5)
+        if normal is not None:
+            middle = points.mean(0)
+            if normal @ (eye - middle) <= 0:
+                continue
+            colour = _lit(colour, normal, light)
+        shape = [rounded(spot, radius_m) for spot in camera.spots(points)]
+        shapes.append((float(points[:, 2].mean()) + nearer, shape, colour))
     return shapes
 
 
-def _truth(action: str, flesh: list[Painted], joints: Floats, camera: Camera) -> Truth:
-    boxes = [box_of(shape) for _, shape, _ in flesh]
-    box = (
-        min(max(0.0, min(box[0] for box in boxes)), camera.width),
-        min(max(0.0, min(box[1] for box in boxes)), camera.height),
-        max(0.0, min(camera.width, max(box[2] for box in boxes))),
-        max(0.0, min(camera.height, max(box[3] for box in boxes))),
+def _lit(colour: Colour, normal: Floats, light: Light) -> Colour:
+    """The colour of a flat side; the brush will shade it as if it faced us, which is undone here."""
+    falls = max(0.0, float(normal @ (light.x, -light.y, light.z)))
+    share = (falls * (1.08 - light.ambient) + light.ambient) / (
+        light.z * (1.08 - light.ambient) + light.ambient
     )
-    return Truth(action=action, box_xyxy=box, joints_xy=np.array(camera.spots(joints))[:, :2])
+    red, green, blue = (share * c for c in colour)
+    return red, green, blue
+
+
+def _truth(
+    person: Person, time_s: float, joints: Floats, own: Group, others: Sequence[Group], camera: Camera
+) -> Truth:
+    left, top, right, bottom = own.box
+    box = (max(0.0, left), max(0.0, top), min(camera.width, right), min(camera.height, bottom))
+    if box[0] >= box[2] or box[1] >= box[3]:
+        box = (0.0, 0.0, 0.0, 0.0)  # out of the picture
+    inside = (box[2] - box[0]) * (box[3] - box[1]) / ((right - left) * (bottom - top))
+    spots = np.array(camera.spots(joints))[:, :2]
+    return Truth(
+        track=person.track,
+        labels=person.beats[person.beat_at(time_s)].labels,
+        box_xyxy=box,
+        joints_xy=spots,
+        visible=inside * unhidden(spots, joints[:, 2], own, others),
+    )
