@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
 from muybridge import plots
+from muybridge.metrics.comparison import Comparison, Gain
+from muybridge.metrics.significance import Interval
 from muybridge.types import Window
 
 
@@ -169,3 +172,123 @@ def test_no_backend_is_chosen(tmp_path: Path) -> None:
         "assert 'matplotlib.pyplot' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_training_curve_of_several_labels_is_of_map(tmp_path: Path, figures: list[Figure]) -> None:
+    rows = [{"epoch": n, "train_loss": 0.3 / n, "val_loss": 0.4 / n, "val_map": 0.1 * n} for n in (1, 2, 3)]
+    plots.plot_training(rows, tmp_path / "map.png")
+    assert "best 30.0% in epoch 3" in texts(figures[0])
+    assert "Mean average precision" in texts(figures[0])
+    np.testing.assert_allclose(figures[0].axes[1].lines[0].get_ydata(), [0.1, 0.2, 0.3])
+
+
+def test_mistakes_among_many_classes_are_told_in_words(tmp_path: Path, figures: list[Figure]) -> None:
+    for k in (60, 200):
+        matrix = np.eye(k, dtype=np.int64) * 5
+        matrix[7, 30], matrix[2, 3] = 9, 4
+        plots.plot_confusion(matrix, [f"action {i}" for i in range(k)], tmp_path / "c.png")
+        told = "\n".join(texts(figures[-1]))
+        worst, second = "action 7 taken for action 30: 9 of 14", "action 2 taken for action 3: 4 of 9"
+        assert told.index(worst) < told.index(second)
+    dots = figures[-1].axes[0].collections[0].get_offsets()
+    assert sorted(map(tuple, np.asarray(dots).tolist())) == [(3, 2), (30, 7)]
+
+
+def test_classes_are_drawn_best_first_without_those_that_no_video_shows(
+    tmp_path: Path, figures: list[Figure]
+) -> None:
+    path = plots.plot_classes(["fall", "sit", "walk"], [0.25, None, 0.75], [4, 0, 8], tmp_path / "c.png")
+    axes = figures[0].axes[0]
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["walk", "fall"]
+    assert [bar.get_width() for bar in axes.patches] == [0.75, 0.25]
+    assert {"75% of 8", "25% of 4"} <= set(texts(figures[0]))
+    assert "accuracy of 2 classes, mean 50.0%; 1 without videos left out" in texts(figures[0])
+    assert picture_size(path)[0] > 800
+    with pytest.raises(ValueError, match="no class has a score"):
+        plots.plot_classes(["fall"], [None], [0], tmp_path / "n.png")
+    with pytest.raises(ValueError, match="one of each per label"):
+        plots.plot_classes(["fall"], [0.5, 0.5], [1, 1], tmp_path / "n.png")
+
+
+def compared(gains: list[float | None]) -> Comparison:
+    rows = [
+        Gain(label=f"a rather long action name {n}", videos=9, before=g and 0.5, after=g and 0.5 + g)
+        for n, g in enumerate(gains)
+    ]
+    return Comparison(
+        score_name="mAP",
+        videos=90,
+        before=0.5,
+        after=0.55,
+        interval=Interval(0.01, 0.09),
+        per_class=tuple(rows),
+    )
+
+
+def test_gains_are_drawn_from_most_gained_to_most_lost(tmp_path: Path, figures: list[Figure]) -> None:
+    plots.plot_gains(compared([-0.2, 0.1, None, 0.3]), tmp_path / "g.png", before="slow", after="slowfast")
+    axes = figures[0].axes[0]
+    assert [bar.get_width() for bar in axes.patches] == pytest.approx([30, 10, -20])
+    assert [text.get_text()[-1] for text in axes.get_yticklabels()] == ["3", "1", "0"]
+    colours = [bar.get_facecolor() for bar in axes.patches]
+    assert colours[0] == colours[1] != colours[2]
+    told = "\n".join(texts(figures[0]))
+    assert "slowfast against slow" in told
+    assert "mAP 50.0% → 55.0% (+5.0 points, 95%: +1.0 to +9.0), 90 videos" in told
+    assert "2 classes better, 1 worse, 0 the same" in told
+    assert "50% → 80%" in told
+
+
+@pytest.mark.parametrize("k", [1, 27, 100])
+def test_gains_stay_readable(k: int, tmp_path: Path, figures: list[Figure]) -> None:
+    gains = [0.4 * np.sin(n + 0.5) for n in range(k)]
+    plots.plot_gains(compared(gains), tmp_path / "g.png", before="a", after="b")
+    axes = figures[0].axes[0]
+    assert len(axes.patches) == min(k, 80)
+    figures[0].draw_without_rendering()
+    words = [text for text in (*axes.get_yticklabels(), *axes.texts) if text.get_text()]
+    boxes = [text.get_window_extent() for text in words]
+    assert not any(one.overlaps(two) for at, one in enumerate(boxes) for two in boxes[at + 1 :])
+
+
+def points(names: int) -> list[plots.Point]:
+    return [
+        plots.Point(
+            name=f"model_{n}_8x8",
+            gflops=20 * 1.6**n,
+            score=0.6 + 0.02 * n - 0.03 * (n % 2),
+            parameters=(n + 1) * 4_000_000,
+            family=f"family {n % 2}",
+        )
+        for n in range(names)
+    ]
+
+
+def test_cost_is_drawn_against_score_with_parameters_as_area(tmp_path: Path, figures: list[Figure]) -> None:
+    plots.plot_tradeoff(points(4), tmp_path / "t.png", score_name="mAP")
+    axes = figures[0].axes[0]
+    marks = [(*mark.get_offsets()[0], mark.get_sizes()[0]) for mark in axes.collections]
+    assert [mark[0] for mark in marks] == pytest.approx([20, 32, 51.2, 81.92])
+    assert [mark[1] for mark in marks] == pytest.approx([0.6, 0.59, 0.64, 0.63])
+    assert marks[3][2] / marks[0][2] == pytest.approx(4)
+    assert [list(line.get_xdata()) for line in axes.lines] == [
+        pytest.approx([20, 51.2]), pytest.approx([32, 81.92]),
+    ]  # fmt: skip
+    assert (axes.get_xscale(), axes.get_ylabel()) == ("log", "mAP")
+
+
+@pytest.mark.parametrize("names", [1, 2, 12])
+def test_names_of_models_cover_no_other(names: int, tmp_path: Path, figures: list[Figure]) -> None:
+    plots.plot_tradeoff(points(names), tmp_path / "t.png")
+    figures[0].draw_without_rendering()
+    boxes = [Text.get_window_extent(text) for text in figures[0].axes[0].texts]
+    assert len(boxes) == names
+    assert not any(one.overlaps(two) for at, one in enumerate(boxes) for two in boxes[at + 1 :])
+
+
+def test_a_cost_of_nothing_has_no_place_on_the_axis(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="more than 0"):
+        plots.plot_tradeoff([plots.Point(name="a", gflops=0, score=0.5, parameters=1)], tmp_path / "t.png")
+    with pytest.raises(ValueError, match="at least one"):
+        plots.plot_tradeoff([], tmp_path / "t.png")
+    assert list(tmp_path.iterdir()) == []

@@ -89,4 +89,4 @@ def table(rows: Sequence[Sequence[str]], *, head: Sequence[str] = ()) -> str:
 
 
 def _is_number(cell: str) -> bool:
-    return cell.rstrip("%").replace(".", "", 1).replace("-", "", 1).isdigit()
+    return cell.rstrip("%").lstrip("+").replace(".", "", 1).replace("-", "", 1).isdigit()

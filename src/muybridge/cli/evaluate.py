@@ -1,4 +1,4 @@
-"""`muybridge test`: honest figures of a trained model, with the number of views and what a view costs."""
+"""`muybridge test`: honest figures of a trained model, with the number of views, what a view costs, how fast it is."""
 
 from __future__ import annotations
 
@@ -10,13 +10,20 @@ import typer
 
 from muybridge.cli import console
 from muybridge.cli.checkpoints import fetched, read_labels, tell
+from muybridge.cli.compare import describe_gains, markdown_table, run_names
 from muybridge.types import refuse_flow
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from muybridge.data.clips import ClipDataset
     from muybridge.data.samples import Samples
-    from muybridge.metrics.recognition import Evaluation
+    from muybridge.metrics.comparison import Comparison
+    from muybridge.metrics.multi_label import LabelRow, MultiLabelEvaluation
+    from muybridge.metrics.recognition import ClassRow, Evaluation
+    from muybridge.metrics.runs import Run
+    from muybridge.metrics.speed import Throughput
+    from muybridge.model_file import LoadedModel
 
 MOST_ROWS = 30
 """Classes that are printed; the others are in the file of --json."""
@@ -36,6 +43,21 @@ def measure(
             metavar="FILE|NAME", help="A trained model, another project's weight file, or published weights."
         ),
     ],
+    videos: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Folder of the videos, where they are not near the annotations; default as trained.",
+        ),
+    ] = None,
+    split_number: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Which of several published splits; default the one it was trained on, or 1.",
+        ),
+    ] = None,
     model: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Which model a weight file is, where it leaves that open."),
@@ -61,8 +83,19 @@ def measure(
         list[str] | None, typer.Option(metavar="NAME", help="Only videos of this group; may be given again.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Folder for confusion.png and result.json.")
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Folder for result.json, classes.png and confusion.png."),
     ] = None,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RESULT.json",
+            help="Another run's result.json: what each class gained; with --out also as gains.png.",
+        ),
+    ] = None,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="A table row for a model card instead of the tables.")
+    ] = False,
     json: Annotated[
         bool, typer.Option("--json", help="One JSON object on stdout instead of a table.")
     ] = False,
@@ -70,53 +103,147 @@ def measure(
         str | None, typer.Option(metavar="NAME", help="cpu, cuda, ...; default a GPU if there is one.")
     ] = None,
 ) -> None:
-    """Measure a model: top-1, top-5, mean class accuracy, a row per class, the confusion matrix."""
+    """Measure a model: top-1, top-5 and mean class accuracy (or mAP), a row per class, what it costs."""
     if crops not in (None, 1, 3):
         raise typer.BadParameter(f"--crops is {crops}; it must be 1 or 3")
+    if json and markdown:
+        raise typer.BadParameter("--json and --markdown are two ways to answer; choose one")
     names = read_labels(labels)
     source = fetched(checkpoint)  # before torch, whose import takes seconds
-    from muybridge import plots
     from muybridge.checkpoints import open_checkpoint
     from muybridge.data.clips import ClipDataset
     from muybridge.data.layouts import read_samples
     from muybridge.data.samples import select
-    from muybridge.files import write_text
-    from muybridge.models.cost import count_gflops, count_parameters
+    from muybridge.metrics.comparison import compare, refuse_other
+    from muybridge.metrics.runs import Run, read_run
+    from muybridge.metrics.speed import timed
     from muybridge.predict import choose_device
     from muybridge.tasks.recognition import evaluate
 
+    before = read_run(against) if against else None
     loaded = open_checkpoint(source, model=model, labels=names)
     refuse_flow(loaded.name, loaded.clip)
     tell(loaded)
-    name, samples = select(_as_trained(read_samples(data), data, loaded.facts), split, group or ())
-    test_set = ClipDataset(samples, loaded.labels, loaded.clip, train=False, clips=clips, crops=crops)
+    videos, split_number = _where(data, videos, split_number, loaded.facts)
+    everything = _as_trained(read_samples(data, videos, split_number), data, loaded.facts)
+    if everything.layout:
+        console.say(f"{data}: {everything.layout}")
+    name, samples = select(everything, split, group or ())
+    test_set = ClipDataset(
+        samples,
+        loaded.labels,
+        loaded.clip,
+        train=False,
+        clips=clips,
+        crops=crops,
+        multi_label=everything.multi_label,
+    )
+    if before is not None:
+        paths = [str(sample.path) for sample in samples]
+        refuse_other(before, loaded.labels, paths, multi_label=everything.multi_label)
     network = loaded.model.to(choose_device(device))
-    with console.progress(f"testing on {name}") as step:
+    with console.progress(f"testing on {name}") as step, timed(network) as watch:
         measured = evaluate(network, test_set, progress=step)
-    facts: dict[str, Any] = {
-        "split": name,
-        "clips": test_set.clips,
-        "crops": test_set.crops,
-        "gflops_per_view": count_gflops(loaded.model, loaded.clip),
-        "parameters": count_parameters(loaded.model),
-    }
+    speed = watch.throughput()
+    result = measured.to_dict() | _facts(loaded, checkpoint, data, name, test_set, speed)
+    run = Run.model_validate(result)
+    compared = compare(before, run) if before is not None else None
+    sides: list[str] = []
+    if before is not None and against is not None and compared is not None:
+        sides = run_names([before, run], [against, Path(checkpoint)])
+        result["against"] = {"file": str(against), "model": before.model} | compared.to_dict()
     if out:
-        out.mkdir(parents=True, exist_ok=True)
-        plots.plot_confusion(measured.confusion, measured.labels, out / "confusion.png")
-        write_text(out / "result.json", json_module.dumps(measured.to_dict() | facts, indent=2) + "\n")
-        console.say(f"wrote {out}/confusion.png and result.json")
+        _write(out, measured, result)
+        if compared is not None:
+            _draw_gains(out, compared, *sides)
     if json:
-        console.out(json_module.dumps(measured.to_dict() | facts, ensure_ascii=False))
+        console.out(json_module.dumps(result, ensure_ascii=False))
+    elif markdown:
+        console.out(markdown_table([run]))
     else:
-        console.out(_describe(measured, name, facts["clips"], facts["crops"]))
-        console.out(
-            f"\n{loaded.name}: {facts['parameters'] / 1e6:.2f} M parameters, "
-            f"{facts['gflops_per_view']:.2f} GFLOPs (multiply-adds) per view"
-        )
+        console.out(_describe(measured, run, result))
+        if compared is not None:
+            console.out("\n" + describe_gains(compared, *sides))
     for path, reason in measured.broken.items():
         console.say(f"could not be read: {path}: {reason}")
     if measured.broken:
         raise typer.Exit(2)
+
+
+def _facts(
+    loaded: LoadedModel,
+    checkpoint: str,
+    data: Path,
+    split: str,
+    test_set: ClipDataset,
+    speed: Throughput | None,
+) -> dict[str, Any]:
+    """What was measured, how, and at what cost."""
+    from dataclasses import asdict
+
+    from muybridge.models.cost import count_gflops, count_parameters
+
+    start = loaded.facts.get("start", "")
+    return {
+        "model": loaded.name,
+        "checkpoint": checkpoint,
+        # Another project's file was trained by that project; of ours, a file says what its training began with.
+        "start": loaded.origin if loaded.origin != "muybridge" else "scratch" if start is None else start,
+        "data": str(data.resolve()),
+        "split": split,
+        "clip": loaded.clip.to_dict(),
+        "clips": test_set.clips,
+        "crops": test_set.crops,
+        "gflops_per_view": count_gflops(loaded.model, loaded.clip),
+        "parameters": count_parameters(loaded.model),
+        "throughput": None if speed is None else asdict(speed),
+    }
+
+
+def _write(out: Path, measured: Evaluation | MultiLabelEvaluation, result: dict[str, Any]) -> None:
+    from muybridge import plots
+    from muybridge.files import write_text
+    from muybridge.metrics.recognition import Evaluation
+
+    out.mkdir(parents=True, exist_ok=True)
+    wrote = ["classes.png"]
+    labels, rows = measured.labels, measured.per_class
+    scores, score_name = [_score(row) for row in rows], "average precision"
+    if isinstance(measured, Evaluation):
+        plots.plot_confusion(measured.confusion, labels, out / "confusion.png")
+        score_name = "accuracy"
+        wrote.append("confusion.png")
+    plots.plot_classes(
+        labels, scores, [row.videos for row in rows], out / "classes.png", score_name=score_name
+    )
+    write_text(out / "result.json", json_module.dumps(result, indent=2) + "\n")
+    console.say(f"wrote {', '.join(wrote)} and result.json into {out}")
+
+
+def _draw_gains(out: Path, compared: Comparison, before: str, after: str) -> None:
+    from muybridge import plots
+
+    plots.plot_gains(compared, out / "gains.png", before=before, after=after)
+    console.say(f"wrote {out}/gains.png")
+
+
+def _score(row: ClassRow | LabelRow) -> float | None:
+    from muybridge.metrics.recognition import ClassRow
+
+    return row.accuracy if isinstance(row, ClassRow) else row.average_precision
+
+
+def _where(
+    data: Path, videos: Path | None, split_number: int | None, facts: Mapping[str, Any]
+) -> tuple[Path | None, int | None]:
+    """The folder of videos and the split: as in training, if that was on the same data and nothing else is said."""
+    if facts.get("data") != str(data.resolve()):
+        return videos, split_number
+    trained = facts.get("split_number")
+    if split_number not in (None, trained or 1):
+        console.say(f"note: trained on split {trained or 1}, so some of these videos may have been learnt")
+    known = facts.get("footage")
+    return videos or (Path(known) if known else None), split_number or trained
 
 
 def _as_trained(samples: Samples, data: Path, facts: Mapping[str, Any]) -> Samples:
@@ -138,7 +265,48 @@ def _as_trained(samples: Samples, data: Path, facts: Mapping[str, Any]) -> Sampl
     return parted
 
 
-def _describe(measured: Evaluation, split: str, clips: int, crops: int) -> str:
+def _describe(measured: Evaluation | MultiLabelEvaluation, run: Run, result: dict[str, Any]) -> str:
+    from muybridge.metrics.recognition import Evaluation
+
+    lines = [
+        f"{run.split}: {run.videos} videos, {measured.views} views each ({run.clips} clips x {run.crops} crops)",
+        *(_single(measured) if isinstance(measured, Evaluation) else _several(measured)),
+        "",
+        f"{run.model}: {run.parameters / 1e6:.2f} M parameters, {run.gflops_per_view:.3g} GFLOPs "
+        f"(multiply-adds) per view, {run.gflops:,.4g} for {run.views} views",
+    ]
+    if (speed := result["throughput"]) is not None:
+        from muybridge.metrics.speed import Throughput
+
+        lines.append(f"network alone: {Throughput(**speed).describe()}")
+    return "\n".join(lines)
+
+
+def _several(measured: MultiLabelEvaluation) -> list[str]:
+    lines = [f"mAP         {measured.mean_average_precision:.1%}"]
+    if measured.left_out:
+        names = ", ".join(measured.left_out[:3]) + (", ..." if len(measured.left_out) > 3 else "")
+        known = len(measured.labels) - len(measured.left_out)
+        lines[0] += f" (mean of {known} classes; no video shows {names})"
+    if measured.unlabelled:
+        lines.append(
+            f"            {measured.map_of_labelled:.1%} without the {measured.unlabelled} videos that show no class, "
+            "as Charades counts"
+        )
+    rows = [
+        (row.label, str(row.videos), "-" if row.average_precision is None else f"{row.average_precision:.1%}")
+        for row in measured.per_class
+    ]
+    return [*lines, "", _class_table(rows, ("class", "videos", "average precision"))]
+
+
+def _class_table(rows: Sequence[tuple[str, ...]], head: tuple[str, ...]) -> str:
+    more = f"\n... and {len(rows) - MOST_ROWS} more classes" if len(rows) > MOST_ROWS else ""
+    return console.table(rows[:MOST_ROWS], head=head) + more
+
+
+def _single(measured: Evaluation) -> list[str]:
+    low, high = measured.top1_interval
     rows = [
         (
             row.label,
@@ -149,16 +317,13 @@ def _describe(measured: Evaluation, split: str, clips: int, crops: int) -> str:
         )
         for row in measured.per_class
     ]
-    more = f"\n... and {len(rows) - MOST_ROWS} more classes" if len(rows) > MOST_ROWS else ""
     lines = [
-        f"{split}: {len(measured.targets)} videos, {measured.views} views each ({clips} clips x {crops} crops)",
-        f"top-1       {measured.top1:.1%}",
+        f"top-1       {measured.top1:.1%} (95%: {low:.1%} to {high:.1%})",
         f"top-5       {measured.top5:.1%}"
         + (" (no more than 5 classes)" if len(measured.labels) <= 5 else ""),
         f"mean class  {measured.mean_class:.1%}",
         "",
-        console.table(rows[:MOST_ROWS], head=("class", "videos", "recall", "precision", "mistaken for"))
-        + more,
+        _class_table(rows, ("class", "videos", "recall", "precision", "mistaken for")),
     ]
     if len(measured.labels) <= 12:
         numbers = [str(i + 1) for i in range(len(measured.labels))]
@@ -167,4 +332,4 @@ def _describe(measured: Evaluation, split: str, clips: int, crops: int) -> str:
             for number, label, row in zip(numbers, measured.labels, measured.confusion.tolist(), strict=True)
         ]
         lines += ["", "confusion (rows: truth, columns: answer)", console.table(matrix, head=("", *numbers))]
-    return "\n".join(lines)
+    return lines

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+
+from muybridge.metrics.significance import Interval, wilson
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,6 +64,11 @@ class Evaluation:
         return top_k_accuracy(self.probabilities, self.targets, 1)
 
     @property
+    def top1_interval(self) -> Interval:
+        """Where the true top-1 lies in 95 of 100 such measurements (Wilson); videos taken for independent."""
+        return wilson(int(self.confusion.diagonal().sum()), len(self.targets))
+
+    @property
     def top5(self) -> float:
         """Share of videos whose class is among the best five (all, with fewer than five classes)."""
         return top_k_accuracy(self.probabilities, self.targets, 5)
@@ -86,6 +93,7 @@ class Evaluation:
         answers = ranking(self.probabilities, 1)[:, 0].tolist()
         return {
             "top1": self.top1,
+            "top1_interval": list(self.top1_interval),
             "top5": self.top5,
             "mean_class": self.mean_class,
             "videos": len(self.targets),
@@ -121,6 +129,10 @@ class Meter:
         self.sums[:-2] += confusion_matrix(probabilities, targets).flatten()
         self.sums[-2] += hits
         self.sums[-1] -= chosen.double().log().sum()
+
+    def merge(self, other: Self) -> None:
+        """Add what another process counted."""
+        self.sums += other.sums
 
     def compute(self) -> dict[str, float]:
         """`loss` (mean negative log-likelihood), `top1`, `top5`, `mean_class`; empty if nothing was counted."""
