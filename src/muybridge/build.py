@@ -13,10 +13,11 @@ from muybridge.checkpoints import open_checkpoint
 from muybridge.data.clips import ClipDataset
 from muybridge.data.groups import training_samples
 from muybridge.data.layouts import read_samples
+from muybridge.data.multigrid import Grid, long_cycle
 from muybridge.data.samples import Samples
 from muybridge.models import ClipModel, create_model, model_info
 from muybridge.recipe import ClipRecipe, ModelRecipe, Recipe
-from muybridge.tasks.recognition import RecognitionTask, balanced_weights
+from muybridge.tasks.recognition import MultiLabelTask, RecognitionTask, balanced_weights, task_for
 from muybridge.types import ClipSpec, refuse_flow
 
 
@@ -40,7 +41,7 @@ class Training:
         samples: What is learnt from, chosen by, and tested on.
         train_set: Random, augmented clips of `samples.train`.
         val_set: One clip and crop per video of `samples.val`.
-        task: Loss and prediction.
+        task: Loss and prediction, by `samples.multi_label`.
         recipe: The recipe with the model and the clip that were really built, so that the run can be repeated from
             it alone.
     """
@@ -49,18 +50,22 @@ class Training:
     samples: Samples
     train_set: ClipDataset
     val_set: ClipDataset
-    task: RecognitionTask
+    task: RecognitionTask | MultiLabelTask
     recipe: Recipe
 
 
 def build_training(
-    recipe: Recipe, data: Path, *, start: str | Path | None = None, start_model: str | None = None
+    recipe: Recipe,
+    data: Path | Samples,
+    *,
+    start: str | Path | None = None,
+    start_model: str | None = None,
 ) -> Training:
     """Build all of a training run.
 
     Args:
         recipe: Its settings.
-        data: A data set of `read_samples`.
+        data: A data set, or where one of `read_samples` lies.
         start: Weights to start from instead of fresh ones: a file, or the name of published weights.
         start_model: Which model they are for, where the file leaves that open.
 
@@ -69,7 +74,7 @@ def build_training(
         WeightsError: A `start` that can't be opened.
     """
     samples = training_samples(
-        read_samples(data),
+        data if isinstance(data, Samples) else read_samples(data),
         val_fraction=recipe.data.val_fraction,
         val_groups=recipe.data.val_groups,
         seed=recipe.train.seed,
@@ -84,6 +89,8 @@ def build_training(
         train=True,
         augment=recipe.augment,
         clips_per_video=recipe.data.clips_per_video,
+        multi_label=samples.multi_label,
+        grids=_grids(recipe, built.clip),
         seed=recipe.train.seed,
     )
     weights = balanced_weights(train_set.targets, len(samples.labels)) if recipe.train.balance else None
@@ -91,9 +98,12 @@ def build_training(
         built=built,
         samples=samples,
         train_set=train_set,
-        val_set=ClipDataset(samples.val, samples.labels, quick, train=False),
-        task=RecognitionTask(
-            samples.labels, label_smoothing=recipe.train.label_smoothing, class_weights=weights
+        val_set=ClipDataset(samples.val, samples.labels, quick, train=False, multi_label=samples.multi_label),
+        task=task_for(
+            samples.labels,
+            multi_label=samples.multi_label,
+            label_smoothing=recipe.train.label_smoothing,
+            class_weights=weights,
         ),
         recipe=_complete(recipe, built),
     )
@@ -131,6 +141,11 @@ def build_model(
         clip=_clip(recipe, loaded.clip),
         notes=loaded.notes,
     )
+
+
+def _grids(recipe: Recipe, clip: ClipSpec) -> tuple[Grid, ...]:
+    train = recipe.train
+    return long_cycle(clip, train.epochs, train.step_epochs) if train.multigrid else ()
 
 
 def _clip(recipe: Recipe, clip: ClipSpec) -> ClipSpec:

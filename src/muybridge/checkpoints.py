@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from muybridge.bundled import bundled_path
 from muybridge.labels import load_labels
 from muybridge.matching import SAME_NETWORK, Match, choose, find_matches, published_as, some
 from muybridge.model_file import LoadedModel, is_model_file, load_model
@@ -40,8 +41,8 @@ def open_checkpoint(
     """Open any weight file: ours, or one that another project published or trained.
 
     Args:
-        source: A file, a folder in the Hugging Face format, or the name of published weights (`muybridge models
-            --weights`), which are then fetched.
+        source: A file, a folder in the Hugging Face format, the name of weights that come with the package, or of
+            published ones (`muybridge models --weights`), which are then fetched.
         model: Name in `create_model` where the file alone leaves it open, or of the published weights that it is:
             these also tell what keys can't, such as the kind of non-local blocks.
         num_classes: Number of outputs wanted: where the file has another, its classifier is left out and a fresh one
@@ -95,6 +96,7 @@ def open_checkpoint(
         options=reading.options,
         labels=named or _numbered(outputs),
         clip=match.clip,
+        multi_label=match.labels == "charades" and outputs == reading.num_classes,
         facts=facts | ({"weights": match.weights.name} if match.weights else {}),
         origin=reading.origin,
         report=report,
@@ -107,6 +109,8 @@ def open_checkpoint(
 def _locate(source: str | Path, progress: Callable[[int, int], None] | None) -> tuple[Path, Weights | None]:
     """Where the file lies, and which published weights it is."""
     path = Path(source)
+    if not path.exists() and (inside := bundled_path(str(source))):
+        return inside, None
     looks_published = isinstance(source, str) and re.fullmatch(r"\w+(\.[\w-]+)*", source)
     if not path.exists() and looks_published and path.suffix not in _SUFFIXES:
         try:
@@ -146,8 +150,6 @@ def _notes(match: Match, *, is_chosen: bool, is_named: bool) -> tuple[str, ...]:
         notes.append(
             f"its {reading.num_classes} classes have no names; --labels FILE (labels= in Python) gives them"
         )
-    if match.labels == "charades":
-        notes.append("its labels don't exclude each other, so of the scores only the order counts")
     if reading.note:
         notes.append(reading.note)
     return tuple(notes)

@@ -33,6 +33,8 @@ class LoadedModel:
         options: The builder's options beside `num_classes`.
         labels: One label per output, in order (`k`).
         clip: How it wants to be fed.
+        multi_label: Whether labels don't exclude each other: each output has a probability of its own (sigmoid)
+            rather than a share of one (softmax).
         facts: How it was trained: data, recipe, scores, versions.
         origin: Who wrote the file: `muybridge`, or a project whose files are known to `muybridge.published`.
         report: What was recognized in the file, and what became of its keys.
@@ -45,6 +47,7 @@ class LoadedModel:
     options: Mapping[str, Any]
     labels: tuple[str, ...]
     clip: ClipSpec
+    multi_label: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict)
     origin: str = "muybridge"
     report: str = ""
@@ -60,6 +63,7 @@ def save_model(
     labels: Sequence[str],
     clip: ClipSpec,
     facts: Mapping[str, Any],
+    multi_label: bool = False,
 ) -> Path:
     """Write a model as one `.safetensors` file that describes itself.
 
@@ -71,6 +75,7 @@ def save_model(
         labels: One label per output, in order.
         clip: How it wants to be fed.
         facts: JSON values that tell how it was trained.
+        multi_label: Whether labels don't exclude each other (sigmoid rather than softmax).
 
     Raises:
         OSError: It can't be written there.
@@ -83,6 +88,7 @@ def save_model(
         "options": dict(options),
         "labels": list(labels),
         "clip": clip.to_dict(),
+        "multi_label": multi_label,
         "facts": dict(facts),
     }
     state = {key: value.detach().cpu().contiguous() for key, value in model.state_dict().items()}
@@ -120,8 +126,23 @@ def load_model(path: str | Path) -> LoadedModel:
         raise WeightsError(f"{path}: its tensors don't fit the model {name} that it names: {first}") from None
     model.eval()
     return LoadedModel(
-        model=model, name=name, options=options, labels=labels, clip=clip, facts=about.get("facts", {})
+        model=model,
+        name=name,
+        options=options,
+        labels=labels,
+        clip=clip,
+        multi_label=bool(about.get("multi_label", False)),
+        facts=about.get("facts", {}),
     )
+
+
+def describe_file(path: Path) -> dict[str, Any]:
+    """What a model file (`is_model_file`) says of itself: `model`, `options`, `labels`, `clip`,
+    `multi_label`, `facts`.
+    """
+    with safe_open(path, framework="pt") as file:
+        about: dict[str, Any] = json.loads(file.metadata()[_KEY])
+    return about
 
 
 def is_model_file(path: str | Path) -> bool:
@@ -135,6 +156,10 @@ def is_model_file(path: str | Path) -> bool:
             return _KEY in (file.metadata() or {})
     except (SafetensorError, OSError, ValueError):
         return False
+
+
+def _whole(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.float() if tensor.dtype == torch.float16 else tensor
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
@@ -152,7 +177,8 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     try:
         with safe_open(path, framework="pt") as file:
             about = json.loads((file.metadata() or {}).get(_KEY, "null"))
-            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
+            # Stored in half precision to be small, computed with in full.
+            state = {key: _whole(file.get_tensor(key)) for key in file.keys()}  # noqa: SIM118 - not a dict
     except (SafetensorError, OSError, ValueError) as error:
         raise WeightsError(
             f"{path}: not a safetensors file, or a damaged one ({error}); wanted: a model.safetensors "

@@ -17,7 +17,7 @@ from torch import Tensor
 from muybridge.checkpoints import open_checkpoint
 from muybridge.model_file import LoadedModel
 from muybridge.results import Progress, Recognition
-from muybridge.tasks.recognition import RecognitionTask
+from muybridge.tasks.recognition import task_for
 from muybridge.types import ClipSpec, Window, refuse_flow
 from muybridge.video import Video
 from muybridge.video.sampling import clip_indices, sliding_windows
@@ -43,7 +43,7 @@ class Recognizer:
         self.labels = loaded.labels
         self.clip: ClipSpec = loaded.clip
         self.facts = loaded.facts
-        self.task = RecognitionTask(self.labels)
+        self.task = task_for(self.labels, multi_label=loaded.multi_label)
 
     def recognize(
         self,

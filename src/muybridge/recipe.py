@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 Rate = Annotated[Fraction, Field(gt=0)]
 
@@ -64,6 +64,18 @@ class AugmentRecipe(_Closed):
     noise: float = Field(
         0.0, ge=0, description="standard deviation of Gaussian noise, in units of 0..1 pixels"
     )
+    mixup: float = Field(
+        0.0, ge=0, description="alpha of mixup: two clips laid over each other (Zhang et al. 2018); 0: off"
+    )
+    cutmix: float = Field(
+        0.0,
+        ge=0,
+        description="alpha of CutMix: a box of one clip, in all frames, set into another (Yun et al. 2019); 0: off",
+    )
+    mix_prob: float = Field(1.0, ge=0, le=1, description="probability that a batch is mixed at all")
+    cutmix_share: float = Field(
+        0.5, ge=0, le=1, description="share of mixed batches that get CutMix, where both are on"
+    )
 
 
 class DataRecipe(_Closed):
@@ -74,36 +86,92 @@ class DataRecipe(_Closed):
     batch_size: int = Field(8, ge=1, description="clips per step and device")
     num_workers: int = Field(1, ge=0, description="loader processes per device")
     clips_per_video: int = Field(1, ge=1, description="random clips taken of each video in an epoch")
+    repeated_augmentation: bool = Field(
+        False,
+        description="those clips of a video share a batch (Hoffer et al. 2020) instead of lying anywhere",
+    )
 
 
 class TrainRecipe(_Closed):
     """Optimisation."""
 
     epochs: int = Field(30, ge=1)
+    steps: int | None = Field(
+        None, ge=1, description="length in optimiser steps instead of epochs, rounded to whole epochs"
+    )
+    optimizer: Literal["sgd", "rmsprop", "adam", "adamw"] = Field(
+        "sgd",
+        description="sgd and rmsprop take momentum; adam (Kingma and Ba 2015) and adamw (Loshchilov and Hutter 2019) "
+        "take betas",
+    )
     lr: float = Field(0.01, gt=0, description="learning rate at a total batch of lr_batch clips")
     lr_batch: int | None = Field(
         None, ge=1, description="scale lr linearly with the total batch from this one; none: off"
     )
+    backbone_lr: float = Field(
+        1.0,
+        gt=0,
+        description="the backbone's rate as a multiple of the classifier's (below 1 when fine-tuning)",
+    )
     momentum: float = Field(0.9, ge=0, lt=1)
     nesterov: bool = False
+    betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = Field(1e-4, ge=0)
+    decay_norms: bool = Field(
+        True,
+        description="decay norms and biases too; PySlowFast's X3D and SlowFast leave norms out, MViT both",
+    )
     schedule: Literal["constant", "step", "cosine", "plateau"] = "cosine"
     step_epochs: tuple[int, ...] = Field(
         (), description="epochs after which the rate is multiplied by step_factor"
     )
-    step_factor: float = Field(0.1, gt=0, lt=1)
+    step_factor: float = Field(0.1, gt=0, lt=1, description="of steps and plateaus")
     plateau_epochs: int = Field(5, ge=1, description="epochs without a better validation loss before a step")
-    warmup_epochs: float = Field(0.0, ge=0)
+    warmup_epochs: float = Field(0.0, ge=0, description="the rate rises linearly (Goyal et al. 2017)")
+    warmup_lr: float = Field(0.0, ge=0, description="where it rises from, at a total batch of lr_batch clips")
+    cosine_after_warmup: bool = Field(
+        True, description="the cosine begins when warm-up ends; false: with the run (SlowFast)"
+    )
     clip_norm: float = Field(40.0, ge=0, description="largest gradient norm; 0: no clipping")
     accumulate: int = Field(1, ge=1, description="batches per optimiser step")
     precision: Annotated[Literal["32", "16-mixed", "bf16-mixed"], BeforeValidator(str)] = "32"
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    label_smoothing: float = Field(0.0, ge=0, lt=1, description="Szegedy et al. 2016")
     balance: bool = Field(False, description="weigh classes by their inverse frequency in the loss")
     freeze_backbone: bool = Field(False, description="train the classifier alone, on frozen features")
+    ema_decay: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="validate and keep a running mean of the weights, in which each step has a share of 1 - ema_decay "
+        "(Polyak and Juditsky 1992); 0: off",
+    )
+    precise_bn: int = Field(
+        0,
+        ge=0,
+        description="batches to measure batch norm on before validation (Wu and Johnson 2021); 0: off",
+    )
+    multigrid: bool = Field(
+        False,
+        description="the long cycle of Wu et al. 2020: between steps of the rate, small clips in large batches first; "
+        "needs schedule step",
+    )
     early_stop_epochs: int = Field(
         0, ge=0, description="stop after so many epochs without a better one; 0: never"
     )
     seed: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if self.multigrid and (self.schedule != "step" or not self.step_epochs or self.steps):
+            raise ValueError(
+                "multigrid needs schedule step with step_epochs, and a length in epochs: its cycles end with the steps "
+                "of the rate"
+            )
+        if self.precise_bn and self.freeze_backbone:
+            raise ValueError(
+                "precise_bn would change the backbone that freeze_backbone keeps; leave one of them out"
+            )
+        return self
 
 
 class Recipe(_Closed):
@@ -196,7 +264,10 @@ def _explain(error: ValidationError) -> Iterator[str]:
             near = difflib.get_close_matches(path, _paths(Recipe), n=1, cutoff=0.5)
             yield f"a recipe has no {path}" + (f"; did you mean {near[0]}?" if near else "")
         else:
-            yield f"{path} = {problem['input']!r}: {problem['msg'].lower()}"
+            # What a group of values has against itself is said in words of ours.
+            own = problem["type"] == "value_error"
+            message = problem["msg"].removeprefix("Value error, ")
+            yield f"{path}: {message}" if own else f"{path} = {problem['input']!r}: {message.lower()}"
 
 
 def _paths(model: type[BaseModel], prefix: str = "") -> list[str]:

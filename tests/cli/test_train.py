@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -72,7 +74,11 @@ def test_test_says_views_cost_and_a_row_per_class(
     assert "M parameters" in ran.out
     for label in ("fall", "walk"):
         assert any(line.startswith(label) for line in ran.out.splitlines())
-    assert sorted(p.name for p in (tmp_path / "t").iterdir()) == ["confusion.png", "result.json"]
+    assert sorted(p.name for p in (tmp_path / "t").iterdir()) == [
+        "classes.png",
+        "confusion.png",
+        "result.json",
+    ]
 
 
 def test_test_as_json_adds_up(muybridge: Run, trained: Path, film: Path) -> None:
@@ -151,7 +157,8 @@ def test_fine_tuning_replaces_the_classifier(
         (["{film}", "train.lrr=1"], "did you mean train.lr"),
         (["{film}", "--recipe", "scrach"], "did you mean scratch"),
         (["{film}", "--start", "{tmp}/absent.safetensors"], "no such file"),
-        (["{film}", "--resume", "{tmp}/absent"], "recipe"),
+        (["{film}", "--resume", "{tmp}/absent"], "no such folder; start one: muybridge train"),
+        (["{film}", "--resume", "{film}"], "no run in it"),
         (["{film}", "--model", "tiny3d", "--start", "x.safetensors"], "x.safetensors: no such file"),
         (["{film}", "--out", "{film}"], "exists already"),
         (["{film}", "--out", "{tmp}/out", "--devices", "none"], "devices is 'none'"),
@@ -222,3 +229,119 @@ def test_labels_for_an_unnamed_file_can_be_given_to_test(muybridge: Run, film: P
     assert unnamed.code == 2
     assert "--labels FILE" in unnamed.err
     assert muybridge(*asked, "--labels", tmp_path / "labels.txt").code == 0
+
+
+def test_what_a_killed_run_left_is_no_obstacle(muybridge: Run, film: Path, tmp_path: Path) -> None:
+    """Killed in its first epoch, a run leaves a recipe, logs and half a checkpoint."""
+    out = tmp_path / "run"
+    first = muybridge("train", film, "--out", out, *QUICK, "train.epochs=1")
+    assert first.code == 0, first.err
+    for arguments in (("--out", out, *QUICK, "train.epochs=1"), ("--resume", out)):
+        for name in ("last.ckpt", "metrics.csv", "model.safetensors", "curve.png", "confusion.png"):
+            (out / name).unlink()
+        (out / ".last.part.ckpt").write_bytes(b"half")
+        (out / ".best.123.part.ckpt").write_bytes(b"half")
+        ran = muybridge("train", film, *arguments)
+        assert ran.code == 0, ran.err
+        assert "was killed here before its first epoch was done; starting it anew" in ran.err
+        assert load_model(out).facts["best_epoch"] == 1
+        assert not [path.name for path in out.iterdir() if ".part" in path.name or path.name == ".lock"]
+    (out / "last.ckpt").unlink()
+    (out / "notes.txt").write_text("mine")
+    ran = muybridge("train", film, "--out", out, *QUICK)
+    assert (ran.code, (out / "notes.txt").read_text()) == (2, "mine")
+
+
+def test_a_run_that_is_alive_is_left_alone(muybridge: Run, film: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    out.mkdir()
+    (out / "recipe.json").write_text("{}")
+    holds = (
+        "import fcntl, os, sys; f = open(sys.argv[1], 'w'); fcntl.lockf(f, fcntl.LOCK_EX); f.write(str(os.getpid())); "
+        "f.flush(); print('held', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", holds, str(out / ".lock")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        for arguments in (("--out", out), ("--resume", out)):
+            ran = muybridge("train", film, *arguments, *QUICK)
+            assert ran.code == 2
+            assert f"a run is being written here (process {other.pid})" in ran.err
+        other.communicate()
+    assert sorted(path.name for path in out.iterdir()) == [".lock", "recipe.json"]
+
+
+def test_a_run_goes_on_elsewhere_only_in_a_folder_of_its_own(
+    muybridge: Run, trained: Path, film: Path, tmp_path: Path
+) -> None:
+    ran = muybridge("train", film, "--resume", trained, "--out", film)
+    assert ran.code == 2
+    assert "exists already" in ran.err
+    moved = tmp_path / "moved"
+    ran = muybridge("train", film, "--resume", trained, "--out", moved, "train.epochs=3")
+    assert ran.code == 0, ran.err
+    assert len((moved / "metrics.csv").read_text().splitlines()) == 4
+
+
+def test_a_published_split_is_chosen_and_remembered(muybridge: Run, film: Path, tmp_path: Path) -> None:
+    """UCF101's own lists, with two splits; the videos lie elsewhere."""
+    lists, videos = tmp_path / "lists", tmp_path / "videos"
+    lists.mkdir()
+    videos.mkdir()
+    (lists / "classInd.txt").write_text("1 Fall\n2 Walk\n")
+    lines: dict[str, list[str]] = {name: [] for name in ("train1", "test1", "train2", "test2")}
+    for number, label in enumerate(("Fall", "Walk"), 1):
+        for group, source in enumerate(sorted((film / "train" / label.lower()).iterdir())[:4], 1):
+            name = f"{label}/v_{label}_g{group:02}_c01.mp4"
+            shutil.copy(source, videos / Path(name).name)
+            # The first split keeps group 4 for testing, the second groups 1 and 2.
+            lines["test1" if group == 4 else "train1"].append(name)
+            lines["test2" if group <= 2 else "train2"].append(name)
+            for part in ("train1", "train2"):
+                lines[part] = [line if " " in line else f"{line} {number}" for line in lines[part]]
+    for name, found in lines.items():
+        (lists / f"{name[:-1]}list0{name[-1]}.txt").write_text("\n".join(found) + "\n")
+    out = tmp_path / "run"
+    where = ("--videos", videos, "--split-number", 2)
+    ran = muybridge("train", lists, *where, "--out", out, *QUICK, "train.epochs=1", "data.val_fraction=0.5")
+    assert ran.code == 0, ran.err
+    assert "UCF101" in ran.err.splitlines()[0]
+    facts = load_model(out).facts
+    assert (facts["split_number"], facts["footage"], facts["start"]) == (2, str(videos), None)
+    assert facts["videos"] == {"train": 2, "val": 2, "test": 4}
+    # The same lists are measured as they were trained on; another split is said to hold what was learnt.
+    told = json.loads(muybridge("test", lists, "--checkpoint", out, "--json").out)
+    assert (told["split"], told["videos"]) == ("test", 4)
+    other = muybridge("test", lists, "--checkpoint", out, "--split-number", 1, "--json")
+    assert json.loads(other.out)["videos"] == 2
+    assert "trained on split 2" in other.err
+    checked = muybridge("data", "check", lists, *where)
+    assert "UCF101" in checked.err
+    assert "8 videos" in checked.out
+    # A resumed run needs to be told neither.
+    again = muybridge("train", lists, "--resume", out, "train.epochs=2")
+    assert again.code == 0, again.err
+    assert load_model(out).facts["split_number"] == 2
+
+
+def test_several_labels_from_a_list_to_an_answer(muybridge: Run, film: Path, tmp_path: Path) -> None:
+    rows = ["path,labels,split"]
+    for split in ("train", "val"):
+        for label in ("fall", "walk"):
+            rows += [
+                f"{path},{label if n % 2 else 'person|' + label},{split}"
+                for n, path in enumerate(sorted((film / split / label).iterdir()))
+            ]
+    (tmp_path / "mine.csv").write_text("\n".join(rows) + "\n")
+    out = tmp_path / "run"
+    ran = muybridge("train", tmp_path / "mine.csv", "--out", out, *QUICK, "train.epochs=1")
+    assert ran.code == 0, ran.err
+    assert "val: mAP" in ran.err
+    assert (out / "classes.png").read_bytes().startswith(b"\x89PNG")
+    assert not (out / "confusion.png").exists()
+    loaded = load_model(out)
+    assert (loaded.labels, loaded.multi_label) == (("fall", "person", "walk"), True)
+    told = json.loads(muybridge("test", tmp_path / "mine.csv", "--checkpoint", out, "--json").out)
+    assert told["map"] == pytest.approx(loaded.facts["measured"]["map"])
+    assert not muybridge("test", film, "--checkpoint", out, "--json").code

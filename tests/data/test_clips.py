@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ def torn(folder: Path, tmp_path: Path) -> list[Sample]:
     """Two videos per class; the first of class a is no video."""
     (tmp_path / "bad.mp4").write_bytes(b"not a video" * 100)
     good = [s for s in read_samples(folder).train if s.path.stem != "3"]
-    return [Sample(tmp_path / "bad.mp4", "a", "x"), *good[1:]]
+    return [Sample(tmp_path / "bad.mp4", ("a",), "x"), *good[1:]]
 
 
 def test_a_training_item_is_one_clip(folder: Path) -> None:
@@ -116,7 +117,7 @@ def test_a_stretch_shows_its_own_frames(tmp_path: Path) -> None:
         for t in range(20):
             writer.write(torch.full((3, 32, 32), 10 * t, dtype=torch.uint8))
     spec = ClipSpec(frames=5, stride=1, size=32, short_side=32, mean=(0, 0, 0), std=(1, 1, 1))
-    sample = Sample(path, "a", "a", start_s=1.0, end_s=1.5)
+    sample = Sample(path, ("a",), "a", start_s=1.0, end_s=1.5)
     item = ClipDataset([sample], ("a",), spec, train=False, clips=1, crops=1)[0]
     assert item["clip"] is not None
     grey = item["clip"][0, 0].mean(dim=(1, 2)) * 255
@@ -124,7 +125,7 @@ def test_a_stretch_shows_its_own_frames(tmp_path: Path) -> None:
 
 
 def test_a_stretch_after_the_end_is_a_broken_sample(folder: Path) -> None:
-    sample = Sample(folder / "a/1.mp4", "a", "a", start_s=60.0)
+    sample = Sample(folder / "a/1.mp4", ("a",), "a", start_s=60.0)
     item = ClipDataset([sample], ("a",), SPEC, train=False)[0]
     assert item["clip"] is None
     assert "starts at 60.0 s, but lasts 1.20 s" in item["broken"][0][1]
@@ -135,3 +136,59 @@ def test_labels_that_a_model_does_not_know_are_refused(folder: Path) -> None:
         ClipDataset(read_samples(folder).train, ("a",), SPEC, train=True)
     with pytest.raises(ValueError, match="without videos"):
         ClipDataset([], ("a",), SPEC, train=True)
+
+
+SEVERAL = (("a", "b"), ("b",), ("a", "b"), (), ("c",))
+
+
+def several(folder: Path) -> list[Sample]:
+    """The five films, filed under none, one or two of three classes."""
+    films = read_samples(folder).train
+    return [replace(film, labels=labels) for film, labels in zip(films, SEVERAL, strict=True)]
+
+
+def test_several_labels_are_ones_and_zeros(folder: Path) -> None:
+    samples = several(folder)
+    dataset = ClipDataset(samples, ("a", "b", "c"), SPEC, train=True, multi_label=True)
+    expected = [[1, 1, 0], [0, 1, 0], [1, 1, 0], [0, 0, 0], [0, 0, 1]]
+    assert dataset.targets.tolist() == expected
+    assert dataset.targets.dtype == torch.float32
+    batches = list(make_loader(dataset, 5, shuffle=False))
+    assert batches[0]["label"].tolist() == expected
+    with pytest.raises(ValueError, match=r"shows 2 classes \(a \+ b\) where one is wanted"):
+        ClipDataset(samples, ("a", "b", "c"), SPEC, train=True)
+    with pytest.raises(ValueError, match="its class 'b' is not one of the model's: a, c"):
+        ClipDataset(samples, ("a", "c"), SPEC, train=True, multi_label=True)
+
+
+def test_the_most_alike_stands_in_for_a_broken_video_of_several_labels(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.mp4").write_bytes(b"not a video" * 100)
+    samples = several(folder)
+    samples[0] = replace(samples[0], path=tmp_path / "bad.mp4")
+    item = ClipDataset(samples, ("a", "b", "c"), SPEC, train=True, multi_label=True)[0]
+    assert item["index"] == 2
+    assert item["label"].tolist() == [1, 1, 0]
+    assert [number for number, _ in item["broken"]] == [0]
+    # Alone with its labels: what stands in brings its own.
+    samples[2] = replace(samples[2], labels=("c",))
+    item = ClipDataset(samples, ("a", "b", "c"), SPEC, train=True, multi_label=True)[0]
+    assert (item["index"], item["label"].tolist()) == (1, [0, 1, 0])
+
+
+def test_one_label_that_knows_its_side_keeps_a_clip_from_being_flipped(folder: Path) -> None:
+    augment = AugmentRecipe(scale=(1.0, 1.0), shift=0.0, flip=1.0, flip_never=("b",))
+    samples = several(folder)
+    changed = ClipDataset(samples, ("a", "b", "c"), SPEC, train=True, augment=augment, multi_label=True)
+    still = ClipDataset(
+        samples,
+        ("a", "b", "c"),
+        SPEC,
+        train=True,
+        multi_label=True,
+        augment=augment.model_copy(update={"flip": 0.0}),
+    )
+    for number, labels in enumerate(SEVERAL):
+        one, other = changed[number]["clip"], still[number]["clip"]
+        assert one is not None
+        assert other is not None
+        assert torch.equal(one, other if "b" in labels else other.flip(-1))

@@ -37,8 +37,8 @@ def test_validation_keeps_its_order() -> None:
 
 
 def test_what_could_not_be_read_is_left_out_of_the_batch() -> None:
-    good = Item(clip=torch.ones(3, 2, 4, 4), label=1, index=7, broken=())
-    bad = Item(clip=None, label=0, index=8, broken=((8, "torn"),))
+    good = Item(clip=torch.ones(3, 2, 4, 4), label=torch.tensor(1), index=7, broken=())
+    bad = Item(clip=None, label=torch.tensor(0), index=8, broken=((8, "torn"),))
     batch = collate([good, bad])
     assert batch["clip"] is not None
     assert batch["clip"].shape == (1, 3, 2, 4, 4)
@@ -46,3 +46,35 @@ def test_what_could_not_be_read_is_left_out_of_the_batch() -> None:
     assert batch["index"].tolist() == [7]
     assert batch["broken"] == [(8, "torn")]
     assert collate([bad])["clip"] is None
+
+
+@pytest.mark.parametrize("world", [1, 2])
+def test_clips_of_a_video_share_a_batch_where_asked(world: int) -> None:
+    # Seven videos, three clips of each: item i is of video i % 7.
+    ranks = [
+        EvenBatches(21, 6, shuffle=True, copies=3, seed=1, rank=r, world_size=world) for r in range(world)
+    ]
+    for epoch in (0, 2):
+        for rank in ranks:
+            rank.set_epoch(epoch)
+        batches = [batch for rank in ranks for batch in rank]
+        assert sorted(i for batch in batches for i in batch) == list(range(21 * epoch, 21 * epoch + 21))
+        for batch in batches:
+            assert len(batch) <= 6
+            videos = [(i - 21 * epoch) % 7 for i in batch]
+            assert all(videos.count(video) == 3 for video in videos)
+    assert len({len(rank) for rank in ranks}) == 1
+
+
+def test_a_batch_smaller_than_a_video_holds_one() -> None:
+    assert [len(batch) for batch in EvenBatches(8, 2, shuffle=False, copies=4)] == [4, 4]
+
+
+def test_batches_may_change_their_size_from_epoch_to_epoch() -> None:
+    batches = EvenBatches(24, lambda epoch: 8 if epoch < 2 else 2, shuffle=True)
+    for epoch, expected in ((0, 3), (1, 3), (2, 12)):
+        batches.set_epoch(epoch)
+        assert len(batches) == expected
+        found = list(batches)
+        assert len(found) == expected
+        assert sorted(i for batch in found for i in batch) == list(range(24 * epoch, 24 * epoch + 24))

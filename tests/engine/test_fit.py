@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from muybridge.data.clips import ClipDataset
 from muybridge.data.loading import Batch
+from muybridge.data.multigrid import long_cycle
 from muybridge.data.samples import Sample
 from muybridge.engine import FitResult, fit
 from muybridge.models import create_model
@@ -43,7 +44,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> tuple[Sample, ...]:
         with VideoWriter(folder / f"{number}.mp4", fps=10, threads=1) as writer:
             for _ in range(6):
                 writer.write(noise.to(torch.uint8))
-        samples.append(Sample(folder / f"{number}.mp4", label, str(number)))
+        samples.append(Sample(folder / f"{number}.mp4", (label,), str(number)))
     return tuple(samples)
 
 
@@ -184,6 +185,71 @@ def test_a_frozen_backbone_stays_to_the_last_statistic(films: tuple[Sample, ...]
     assert all(p.requires_grad for p in network.parameters())
 
 
+def test_the_running_mean_of_the_weights_is_what_is_kept(films: tuple[Sample, ...], tmp_path: Path) -> None:
+    network = model()
+    train = TRAIN.model_copy(update={"ema_decay": 0.9, "schedule": "constant"})
+    result = run(films, tmp_path, train, model=network)
+    stored = torch.load(result.best, weights_only=True)["state_dict"]
+    assert all(torch.equal(stored[f"average.{k}"], v) for k, v in network.state_dict().items())
+    assert not torch.equal(stored["model.head.linear.weight"], stored["average.head.linear.weight"])
+    with pytest.raises(ValueError, match="was trained with train.ema_decay") as caught:
+        run(films, tmp_path, TRAIN, resume=tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_norms_are_measured_for_the_weights_that_are_judged(
+    films: tuple[Sample, ...], tmp_path: Path
+) -> None:
+    network = model()
+    train = TRAIN.model_copy(update={"epochs": 1, "precise_bn": 2})
+    run(films, tmp_path, train, model=network)
+    # The two batches are all six clips of an epoch of their own, the one after the run's.
+    clips = torch.stack([sets(films)[0][6 + i]["clip"] for i in range(6)])  # type: ignore[misc]
+    first: Any = network.stem.frames  # type: ignore[union-attr]
+    seen, norm = first.conv(clips), first.norm
+    torch.testing.assert_close(norm.running_mean, seen.mean(dim=(0, 2, 3, 4)), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        norm.running_var, seen.transpose(0, 1).flatten(1).var(dim=1), atol=1e-4, rtol=1e-3
+    )
+
+
+def test_a_length_in_steps_becomes_whole_epochs(films: tuple[Sample, ...], tmp_path: Path) -> None:
+    # Six clips in batches of four are two steps.
+    result = run(films, tmp_path, TRAIN.model_copy(update={"steps": 7, "schedule": "constant"}))
+    assert len(result.history) in (3, 4)
+    longer = run(films, tmp_path / "2", TRAIN.model_copy(update={"steps": 8, "accumulate": 2}))
+    assert len(longer.history) == 8
+
+
+def test_multigrid_has_fewer_steps_at_a_rate_as_much_higher(
+    films: tuple[Sample, ...], tmp_path: Path
+) -> None:
+    train = TrainRecipe(epochs=16, lr=0.001, schedule="step", step_epochs=(15,), multigrid=True)
+    grids = long_cycle(SPEC, train.epochs, train.step_epochs)
+    train_set = ClipDataset(films[:6], LABELS, SPEC, train=True, grids=grids)
+
+    class Shapes(RecognitionTask):
+        def __init__(self) -> None:
+            super().__init__(LABELS)
+            self.seen: list[tuple[int, ...]] = []
+
+        def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+            assert batch["clip"] is not None
+            self.seen.append(tuple(batch["clip"].shape))
+            return super().loss(model, batch)
+
+    task = Shapes()
+    data = DATA.model_copy(update={"batch_size": 1})
+    result = fit(model(), task, train_set, None, train, data, out_dir=tmp_path, devices=1, progress=False)
+    # Of the 15 epochs before the step, 8, 4, 2 and 1 have batches 8, 4, 2 and 1 times as large (Wu et al. 2020).
+    larger = [8] * 8 + [4] * 4 + [2] * 2 + [1]
+    assert [row["lr"] for row in result.history] == pytest.approx([0.001 * n for n in larger] + [0.0001])
+    frames_and_size = [shape[2:4] for shape in task.seen]
+    assert frames_and_size == [(1, 23)] * 8 + [(2, 23)] * 8 + [(2, 32)] * 6 + [(4, 32)] * 12
+    assert {shape[0] for shape in task.seen[:8]} == {6}
+    assert {shape[0] for shape in task.seen[-12:]} == {1}
+
+
 def test_early_stop(films: tuple[Sample, ...], tmp_path: Path) -> None:
     train = TrainRecipe(epochs=9, lr=1e-12, schedule="constant", early_stop_epochs=2, momentum=0)
     network = model().eval()
@@ -205,7 +271,7 @@ def test_a_broken_video_is_named_once_and_skipped(
     bad = tmp_path / "bad.mp4"
     bad.write_bytes(b"not a video" * 50)
     data = DATA.model_copy(update={"num_workers": workers})
-    mended = (Sample(bad, "dark", "bad"), *films[1:])
+    mended = (Sample(bad, ("dark",), "bad"), *films[1:])
     result = run(mended, tmp_path / "run", data=data, progress=True)
     told = [line for line in capsys.readouterr().err.splitlines() if "bad.mp4" in line]
     assert len(told) == 1
@@ -221,7 +287,7 @@ def test_a_class_without_a_whole_video_ends_the_run_in_one_line(
 ) -> None:
     bad = tmp_path / "bad.mp4"
     bad.write_bytes(b"not a video" * 50)
-    torn = tuple(Sample(bad, "dark", s.group) if s.label == "dark" else s for s in films)
+    torn = tuple(Sample(bad, ("dark",), s.group) if s.label == "dark" else s for s in films)
     data = DATA.model_copy(update={"num_workers": workers})
     with pytest.raises(VideoError, match="none of the 3 videos of class 'dark' can be read") as caught:
         run(torn, tmp_path / "run", data=data)
@@ -312,7 +378,7 @@ def test_two_spawned_processes_share_the_work(
     bad = tmp_path / "bad.mp4"
     bad.write_bytes(b"not a video" * 50)
     network = model()
-    train_set, val_set = sets((*films[:5], Sample(bad, "bright", "bad"), *films[6:9]))
+    train_set, val_set = sets((*films[:5], Sample(bad, ("bright",), "bad"), *films[6:9]))
     train = TrainRecipe(epochs=2, lr=0.05, lr_batch=4)
     result = fit(
         network, RecognitionTask(LABELS), train_set, val_set, train, DATA.model_copy(update={"batch_size": 2}),

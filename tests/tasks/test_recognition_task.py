@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from torch import Tensor, nn
 from muybridge.data.clips import ClipDataset
 from muybridge.data.loading import Batch
 from muybridge.data.samples import Sample
-from muybridge.tasks.recognition import RecognitionTask, balanced_weights, evaluate
+from muybridge.metrics.multi_label import MultiLabelEvaluation
+from muybridge.tasks.recognition import MultiLabelTask, RecognitionTask, balanced_weights, evaluate
 from muybridge.types import ClipSpec, VideoError
 from muybridge.video.writer import VideoWriter
 
@@ -53,7 +55,7 @@ def test_label_smoothing_pulls_to_the_middle() -> None:
 
 
 def test_balance_gives_every_class_the_same_say() -> None:
-    targets = [0, 0, 0, 1]
+    targets = torch.tensor([0, 0, 0, 1])
     weights = balanced_weights(targets, 3)
     assert weights == pytest.approx([2 / 3, 2.0, 0.0])
     assert sum(weights[t] for t in targets) / len(targets) == pytest.approx(1.0)
@@ -62,6 +64,41 @@ def test_balance_gives_every_class_the_same_say() -> None:
     mixed = Batch(clip=logits, label=torch.tensor([0, 0]), index=torch.tensor([0, 1]), broken=[])
     expected = nn.functional.cross_entropy(logits, mixed["label"], weight=torch.tensor(weights))
     assert float(task.loss(nn.Identity(), mixed)[0]) == pytest.approx(float(expected))
+
+
+def test_the_loss_of_shares_is_the_mean_of_the_losses() -> None:
+    task = RecognitionTask(("dark", "bright"))
+    logits = torch.tensor([[0.0, 2.0]])
+    shares = Batch(clip=logits, label=torch.tensor([[0.25, 0.75]]), index=torch.tensor([0]), broken=[])
+    # 0.25 ln(1 + e^2) + 0.75 ln(1 + e^-2)
+    assert float(task.loss(nn.Identity(), shares)[0]) == pytest.approx(
+        0.25 * 2.126928 + 0.75 * 0.126928, abs=1e-5
+    )
+
+
+def test_several_labels_are_questions_of_their_own() -> None:
+    task = MultiLabelTask(("a", "b", "c"))
+    logits = torch.tensor([[0.0, 2.0, -1.0]])
+    shown = Batch(clip=logits, label=torch.tensor([[1.0, 1.0, 0.0]]), index=torch.tensor([0]), broken=[])
+    loss, _ = task.loss(nn.Identity(), shown)
+    # (ln 2 + ln(1 + e^-2) + ln(1 + e^-1)) / 3
+    assert float(loss) == pytest.approx((0.693147 + 0.126928 + 0.313262) / 3, abs=1e-5)
+    # Smoothing by 0.2 makes the targets 0.9 and 0.1; -ln(1 - p) is ln(1 + e^x).
+    softened, _ = MultiLabelTask(("a", "b", "c"), label_smoothing=0.2).loss(nn.Identity(), shown)
+    right, wrong = (0.693147, 0.126928, 0.313262), (0.693147, 2.126928, 1.313262)
+    expected = sum(0.9 * r + 0.1 * w for r, w in zip(right, wrong, strict=True)) / 3
+    assert float(softened) == pytest.approx(expected, abs=1e-5)
+
+
+def test_answers_to_several_labels_are_averaged_after_the_sigmoid() -> None:
+    views = torch.tensor([[[9.0, -2.0], [-2.0, -2.0]]])
+    scores = MultiLabelTask(("a", "b")).predict(nn.Identity(), views)
+    assert scores[0].tolist() == pytest.approx([(0.999877 + 0.119203) / 2, 0.119203], abs=1e-5)
+
+
+def test_balance_of_several_labels_weighs_positives_like_negatives() -> None:
+    targets = torch.tensor([[1.0, 1.0, 0.0], [0.0, 1.0, 0.0], [0.0, 1.0, 0.0], [0.0, 1.0, 0.0]])
+    assert balanced_weights(targets, 3) == [3.0, 1.0, 0.0]
 
 
 def test_views_are_averaged_after_the_softmax() -> None:
@@ -91,14 +128,14 @@ def films(tmp_path: Path) -> list[Sample]:
         with VideoWriter(path, fps=10) as writer:
             for _ in range(5):
                 writer.write(torch.full((3, 16, 24), light, dtype=torch.uint8))
-        samples.append(Sample(path, label, name))
+        samples.append(Sample(path, (label,), name))
     return samples
 
 
 def test_evaluate_measures_every_video(films: list[Sample], tmp_path: Path) -> None:
     (tmp_path / "torn.mp4").write_bytes(b"torn")
     dataset = ClipDataset(
-        [*films, Sample(tmp_path / "torn.mp4", "dark", "t")], ("dark", "bright"), SPEC, train=False
+        [*films, Sample(tmp_path / "torn.mp4", ("dark",), "t")], ("dark", "bright"), SPEC, train=False
     )
     steps: list[tuple[int, int]] = []
     model = Brightness().train()
@@ -116,6 +153,21 @@ def test_evaluate_refuses_what_it_cannot_measure(films: list[Sample], tmp_path: 
     with pytest.raises(ValueError, match="train=False"):
         evaluate(Brightness(), ClipDataset(films, ("dark", "bright"), SPEC, train=True))
     (tmp_path / "torn.mp4").write_bytes(b"torn")
-    dataset = ClipDataset([Sample(tmp_path / "torn.mp4", "dark", "t")], ("dark", "bright"), SPEC, train=False)
+    dataset = ClipDataset(
+        [Sample(tmp_path / "torn.mp4", ("dark",), "t")], ("dark", "bright"), SPEC, train=False
+    )
     with pytest.raises(VideoError, match="none of 1 videos can be read"):
         evaluate(Brightness(), dataset)
+
+
+def test_several_labels_are_measured_by_average_precision(films: list[Sample]) -> None:
+    several = [
+        replace(film, labels=labels)
+        for film, labels in zip(films, ((), ("lit",), ("lit", "day"), ("day",)), strict=True)
+    ]
+    result = evaluate(Brightness(), ClipDataset(several, ("lit", "day"), SPEC, train=False, multi_label=True))
+    assert isinstance(result, MultiLabelEvaluation)
+    assert result.targets.tolist() == [[0, 0], [1, 0], [1, 1], [0, 1]]
+    # All get the same answer to "lit", of which half are; the brightest two are those of "day".
+    assert [row.average_precision for row in result.per_class] == pytest.approx([0.5, 1.0])
+    assert result.mean_average_precision == pytest.approx(0.75)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from muybridge.data.multigrid import Grid
 from muybridge.data.samples import Sample
 from muybridge.recipe import AugmentRecipe
 from muybridge.types import ClipSpec, VideoError
@@ -28,11 +29,12 @@ class Item(TypedDict):
     """What a `ClipDataset` gives.
 
     `clip` is float `(c, t, h, w)` for training and `(v, c, t, h, w)` for testing, None if a test video is
-    broken. `broken` names the samples, by index, that could not be read on the way, each with the reason.
+    broken. `label` is the class's number, an int64 scalar; of a multi-label set ones and zeros, float32 `(k,)`.
+    `broken` names the samples, by index, that could not be read on the way, each with the reason.
     """
 
     clip: Tensor | None
-    label: int
+    label: Tensor
     index: int
     broken: tuple[tuple[int, str], ...]
 
@@ -52,10 +54,15 @@ class ClipDataset(Dataset[Item]):
         clips: Clips per video at test time; by default `spec.test_clips`.
         crops: Crops per clip at test time, 1 or 3; by default `spec.test_crops`.
         clips_per_video: How often each video is drawn in a training epoch.
+        multi_label: Whether a video may show several classes, or none.
+        grids: The shape of each training epoch's clips, where it changes; the last one stays.
         seed: Of everything random.
 
+    Attributes:
+        targets: What each sample shows: int64 `(n,)`, or of a multi-label set ones and zeros, float32 `(n, k)`.
+
     Raises:
-        ValueError: No samples, or a label that is not among `labels`.
+        ValueError: No samples, a label that is not among `labels`, or not one label where there must be one.
     """
 
     def __init__(
@@ -69,17 +76,14 @@ class ClipDataset(Dataset[Item]):
         clips: int | None = None,
         crops: int | None = None,
         clips_per_video: int = 1,
+        multi_label: bool = False,
+        grids: Sequence[Grid] = (),
         seed: int = 0,
     ) -> None:
         if not samples:
             raise ValueError("a data set without videos; there is nothing to read")
-        numbers = {label: number for number, label in enumerate(labels)}
-        for sample in samples:
-            if sample.label not in numbers:
-                known = ", ".join(labels[:8]) + (", ..." if len(labels) > 8 else "")
-                raise ValueError(
-                    f"{sample.path}: its class {sample.label!r} is not one of the model's: {known}"
-                )
+        self.targets = _targets(samples, labels, multi_label=multi_label)
+        self.multi_label = multi_label
         self.samples = tuple(samples)
         self.labels = tuple(labels)
         self.spec = spec
@@ -87,13 +91,12 @@ class ClipDataset(Dataset[Item]):
         self.seed = seed
         self.clips = spec.test_clips if clips is None else clips
         self.repeats = clips_per_video if train else 1
-        self.targets = tuple(numbers[sample.label] for sample in samples)
         augment = AugmentRecipe() if augment is None else augment
-        self._change = TrainTransform(spec, augment)
+        self.augment = augment
+        self.grids = tuple(grids) if train and grids else (Grid(1, spec),)
+        self._changes = {grid.spec: TrainTransform(grid.spec, augment) for grid in self.grids}
+        self._never_flipped = frozenset(augment.flip_never)
         self._cut = TestTransform(spec, crops)
-        # The transform resizes the random crop alone, from whatever it gets. Decoding large films no larger
-        # than the largest jittered size spares it most of its work.
-        self._largest = ceil(spec.short_side * max(1.0, augment.scale[1]))
         self._broken: dict[int, str] = {}
 
     @property
@@ -106,6 +109,10 @@ class ClipDataset(Dataset[Item]):
         """Crops per clip at test time."""
         return self._cut.crops
 
+    def grid(self, epoch: int) -> Grid:
+        """The shape of the clips of an epoch, from 0."""
+        return self.grids[min(epoch, len(self.grids) - 1)]
+
     def __len__(self) -> int:
         return len(self.samples) * self.repeats
 
@@ -114,55 +121,85 @@ class ClipDataset(Dataset[Item]):
         number = place % len(self.samples)
         if self.train:
             return self._train_item(epoch, place, number)
-        clip, broken = self._try(number, None)
+        clip, broken = self._try(number)
         failed = () if broken is None else ((number, broken),)
         return Item(clip=clip, label=self.targets[number], index=number, broken=failed)
 
     def _train_item(self, epoch: int, place: int, number: int) -> Item:
         failed: list[tuple[int, str]] = []
+        change = self._changes[self.grid(epoch).spec]
         for candidate in self._candidates(epoch, place, number):
-            clip, broken = self._try(candidate, np.random.default_rng((self.seed, epoch, place)))
+            clip, broken = self._try(candidate, change, np.random.default_rng((self.seed, epoch, place)))
             if broken is None:
-                return Item(clip=clip, label=self.targets[number], index=candidate, broken=tuple(failed))
+                return Item(clip=clip, label=self.targets[candidate], index=candidate, broken=tuple(failed))
             failed.append((candidate, broken))
+        of_class = "" if self.multi_label else f" of class {self.samples[number].label!r}"
         raise VideoError(
-            f"none of the {len(failed)} videos of class {self.samples[number].label!r} can be read; "
+            f"none of the {len(failed)} videos{of_class} can be read; "
             f"the first one: {failed[0][1]}; try: muybridge data check"
         )
 
     def _candidates(self, epoch: int, place: int, number: int) -> Iterator[int]:
         yield number
-        others = [
-            i for i, target in enumerate(self.targets) if target == self.targets[number] and i != number
-        ]
-        yield from (
-            np.random.default_rng((self.seed, epoch, place, 1)).permutation(others).astype(int).tolist()
-        )
+        rng = np.random.default_rng((self.seed, epoch, place, 1))
+        if self.multi_label:
+            # Those that show most of the same come first.
+            apart = (self.targets - self.targets[number]).abs().sum(dim=1).numpy()
+            order = np.lexsort((rng.permutation(len(apart)), apart))
+            yield from (i for i in order.tolist() if i != number)
+            return
+        others = torch.nonzero(self.targets == self.targets[number]).flatten().tolist()
+        yield from rng.permutation([i for i in others if i != number]).astype(int).tolist()
 
-    def _try(self, number: int, rng: np.random.Generator | None) -> tuple[Tensor | None, str | None]:
+    def _try(
+        self, number: int, change: TrainTransform | None = None, rng: np.random.Generator | None = None
+    ) -> tuple[Tensor | None, str | None]:
         """A clip, or why there is none. Remembered, so that a broken file is tried once per worker."""
         if number in self._broken:
             return None, self._broken[number]
         try:
-            return self._read(self.samples[number], rng), None
+            return self._read(self.samples[number], change, rng), None
         except (VideoError, OSError) as error:
             self._broken[number] = str(error)
             return None, str(error)
 
-    def _read(self, sample: Sample, rng: np.random.Generator | None) -> Tensor:
+    def _read(self, sample: Sample, change: TrainTransform | None, rng: np.random.Generator | None) -> Tensor:
         with Video(sample.path) as video:
             first, past = stretch(video, sample)
             rate = video.meta.fps
-            if rng is not None:
-                rows = first + clip_indices(self.spec, past - first, rate, train=True, rng=rng)
-                small = min(video.meta.width, video.meta.height) <= self._largest
-                frames = video.frames(rows[0], short_side=None if small else self._largest)
+            if change is not None and rng is not None:
+                rows = first + clip_indices(change.spec, past - first, rate, train=True, rng=rng)
+                # The transform resizes the random crop alone, from whatever it gets. Decoding large films no larger
+                # than the largest jittered size spares it most of its work.
+                largest = ceil(change.spec.short_side * max(1.0, change.augment.scale[1]))
+                small = min(video.meta.width, video.meta.height) <= largest
+                frames = video.frames(rows[0], short_side=None if small else largest)
                 generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-                return self._change(frames, sample.label, generator)
+                decisive = next((label for label in sample.labels if label in self._never_flipped), None)
+                return change(frames, decisive, generator)
             rows = first + clip_indices(self.spec, past - first, rate, train=False, num_clips=self.clips)
             rows = rows[np.argsort(rows.min(axis=1), kind="stable")]
             views = [self._cut(clip) for clip in video.clips(rows.tolist(), short_side=self.spec.short_side)]
             return torch.cat(views)
+
+
+def _targets(samples: Sequence[Sample], labels: Sequence[str], *, multi_label: bool) -> Tensor:
+    numbers = {label: number for number, label in enumerate(labels)}
+    for sample in samples:
+        if not multi_label and len(sample.labels) != 1:
+            raise ValueError(
+                f"{sample.path}: shows {len(sample.labels)} classes ({sample.label or 'none'}) where one is wanted; "
+                "give a multi-label set (multi_label=True)"
+            )
+        if unknown := [label for label in sample.labels if label not in numbers]:
+            known = ", ".join(labels[:8]) + (", ..." if len(labels) > 8 else "")
+            raise ValueError(f"{sample.path}: its class {unknown[0]!r} is not one of the model's: {known}")
+    if not multi_label:
+        return torch.tensor([numbers[sample.label] for sample in samples], dtype=torch.int64)
+    targets = torch.zeros(len(samples), len(labels))
+    for row, sample in enumerate(samples):
+        targets[row, [numbers[label] for label in sample.labels]] = 1.0
+    return targets
 
 
 def stretch(video: Video, sample: Sample) -> tuple[int, int]:

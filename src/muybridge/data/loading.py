@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypedDict
 
 import numpy as np
@@ -17,8 +17,9 @@ from muybridge.data.clips import Item
 class Batch(TypedDict):
     """Items, stacked.
 
-    `clip` is float `(b, c, t, h, w)` or `(b, v, c, t, h, w)`, None if nothing could be read; `label` and
-    `index` are int64 `(b,)`; `broken` names samples that could not be read, each with the reason.
+    `clip` is float `(b, c, t, h, w)` or `(b, v, c, t, h, w)`, None if nothing could be read; `label` is int64
+    `(b,)`, or float32 `(b, k)` of a multi-label set or of mixed clips; `index` is int64 `(b,)`; `broken`
+    names samples that could not be read, each with the reason.
     """
 
     clip: Tensor | None
@@ -33,7 +34,7 @@ def collate(items: Sequence[Item]) -> Batch:
     clips = [item["clip"] for item in whole if item["clip"] is not None]
     return Batch(
         clip=torch.stack(clips) if clips else None,
-        label=torch.tensor([item["label"] for item in whole], dtype=torch.int64),
+        label=torch.stack([item["label"] for item in whole]) if whole else torch.empty(0),
         index=torch.tensor([item["index"] for item in whole], dtype=torch.int64),
         broken=[failure for item in items for failure in item["broken"]],
     )
@@ -48,8 +49,10 @@ class EvenBatches(Sampler[list[int]]):
 
     Args:
         num_items: Items of the data set.
-        batch_size: Largest batch.
+        batch_size: Largest batch; where its size changes from epoch to epoch, a function of the epoch.
         shuffle: New order in every epoch.
+        copies: Items `i`, `i + num_items / copies`, ... are clips of one video and share a batch, which then is whole
+            videos: repeated augmentation (Hoffer et al. 2020, https://arxiv.org/abs/1901.09335).
         seed: Of the order.
         rank: Number of this process.
         world_size: Number of processes.
@@ -58,15 +61,17 @@ class EvenBatches(Sampler[list[int]]):
     def __init__(
         self,
         num_items: int,
-        batch_size: int,
+        batch_size: int | Callable[[int], int],
         *,
         shuffle: bool,
+        copies: int = 1,
         seed: int = 0,
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
         self.num_items = num_items
-        self.num_batches = -(-num_items // (batch_size * world_size))
+        self.batch_size = batch_size
+        self.copies = copies
         self.shuffle = shuffle
         self.seed = seed
         self.rank = rank
@@ -83,23 +88,29 @@ class EvenBatches(Sampler[list[int]]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return self.num_batches
+        size = self.batch_size if isinstance(self.batch_size, int) else self.batch_size(self.epoch)
+        videos = max(size // self.copies, 1) * self.world_size
+        return -(-(self.num_items // self.copies) // videos)
 
     def __iter__(self) -> Iterator[list[int]]:
-        order = np.arange(self.num_items)
+        videos = self.num_items // self.copies
+        order = np.arange(videos)
         if self.shuffle:
             order = np.random.default_rng((self.seed, self.epoch)).permutation(order)
         # Later epochs count on: a `ClipDataset` reads the epoch off the index.
         order = order + (self.epoch * self.num_items if self.shuffle else 0)
-        for batch in np.array_split(order, self.num_batches * self.world_size)[self.rank :: self.world_size]:
-            yield batch.tolist()
+        copies = np.arange(self.copies) * videos
+        for batch in np.array_split(order, len(self) * self.world_size)[self.rank :: self.world_size]:
+            yield (batch[:, None] + copies).flatten().tolist()
 
 
 def make_loader(
     dataset: Dataset[Item],
-    batch_size: int,
+    batch_size: int | Callable[[int], int],
     *,
     shuffle: bool,
+    copies: int = 1,
+    epoch: int = 0,
     num_workers: int = 0,
     seed: int = 0,
     rank: int = 0,
@@ -116,16 +127,19 @@ def make_loader(
         len(dataset),  # type: ignore[arg-type]
         batch_size,
         shuffle=shuffle,
+        copies=copies,
         seed=seed,
         rank=rank,
         world_size=world_size,
     )
+    batches.set_epoch(epoch)
     return DataLoader(
         dataset,  # type: ignore[arg-type]
         batch_sampler=batches,
         collate_fn=collate,
         num_workers=num_workers,
-        persistent_workers=num_workers > 0,
+        # Where batches change their size, the loader is made anew for each epoch.
+        persistent_workers=num_workers > 0 and isinstance(batch_size, int),
         worker_init_fn=_ignore_interrupt if num_workers else None,
         pin_memory=pin_memory,
     )

@@ -168,9 +168,12 @@ class Watch(Callback):
         total = float(trainer.num_training_batches)
         epoch = trainer.current_epoch + batches / total
         loss, top1 = module.running
-        figures = f"loss {loss:.3f}  top1 {top1:.1%}" if batches else ""
-        if module.history and "val_top1" in (last := module.history[-1]):
-            figures += f"  val {last['val_top1']:.1%}"
+        figures = f"loss {loss:.3f}" if batches else ""
+        if batches and module.counts_hits:
+            figures += f"  top1 {top1:.1%}"
+        merit = f"val_{module.task.merit}"
+        if module.history and merit in (last := module.history[-1]):
+            figures += f"  val {last[merit]:.1%}"
         self._bar.update(
             self._task,
             description=f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}",
@@ -223,9 +226,12 @@ def say(text: str) -> None:
 
 def describe(row: Row) -> str:
     """The figures of an epoch in one line."""
-    parts = [f"loss {row['train_loss']:.3f}", f"top1 {row['train_top1']:.1%}"]
-    if "val_top1" in row:
-        parts += [f"val loss {row['val_loss']:.3f}", f"val top1 {row['val_top1']:.1%}"]
+    parts = [f"loss {row['train_loss']:.3f}"]
+    if "train_top1" in row:
+        parts.append(f"top1 {row['train_top1']:.1%}")
+    if "val_loss" in row:
+        parts.append(f"val loss {row['val_loss']:.3f}")
+    parts += [f"val {n} {row[f'val_{n}']:.1%}" for n in ("top1", "map") if f"val_{n}" in row]
     return "  ".join([*parts, f"{row['seconds']:.1f} s"])
 
 

@@ -1,4 +1,4 @@
-"""Stochastic gradient descent and its learning rate, as a function of how far the run has come.
+"""Optimisers and their learning rate, as a function of how far the run has come.
 
 The rate is computed afresh before each step from the epoch (a fraction), so that a resumed run needs to
 remember nothing but the plateaus it has met.
@@ -7,25 +7,51 @@ remember nothing but the plateaus it has met.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
+from muybridge.models import ClipModel
 from muybridge.recipe import TrainRecipe
 
 
-def make_optimizer(parameters: Iterable[nn.Parameter], train: TrainRecipe, rate: float) -> torch.optim.SGD:
-    """SGD with momentum over the parameters that are to be trained."""
-    return torch.optim.SGD(
-        [p for p in parameters if p.requires_grad],
-        lr=rate,
-        momentum=train.momentum,
-        nesterov=train.nesterov,
-        weight_decay=train.weight_decay,
-    )
+def make_optimizer(model: nn.Module, train: TrainRecipe, rate: float) -> torch.optim.Optimizer:
+    """An optimiser over the parameters that are to be trained.
+
+    Each of its groups has a `scale`: its rate as a multiple of the run's. Groups differ in it (the backbone's
+    `backbone_lr`) and in whether they are decayed (`decay_norms`: norms and biases are the vectors among the
+    parameters).
+
+    Raises:
+        ValueError: A `backbone_lr` for a model that doesn't say what its backbone is.
+    """
+    backbone: set[int] = set()
+    if train.backbone_lr != 1.0:
+        if not isinstance(model, ClipModel):
+            raise ValueError(f"train.backbone_lr: {type(model).__name__} doesn't say what its backbone is")
+        backbone = {id(p) for p in model.backbone_parameters()}
+    members: dict[tuple[float, float], list[nn.Parameter]] = defaultdict(list)
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            scale = train.backbone_lr if id(parameter) in backbone else 1.0
+            is_decayed = train.decay_norms or parameter.ndim > 1
+            members[scale, train.weight_decay if is_decayed else 0.0].append(parameter)
+    groups = [
+        {"params": found, "lr": rate * scale, "scale": scale, "weight_decay": decay}
+        for (scale, decay), found in members.items()
+    ]
+    match train.optimizer:
+        case "sgd":
+            return torch.optim.SGD(groups, lr=rate, momentum=train.momentum, nesterov=train.nesterov)
+        case "rmsprop":
+            return torch.optim.RMSprop(groups, lr=rate, momentum=train.momentum)
+        case "adam":
+            return torch.optim.Adam(groups, lr=rate, betas=train.betas)
+        case "adamw":
+            return torch.optim.AdamW(groups, lr=rate, betas=train.betas)
 
 
 def base_rate(train: TrainRecipe, total_batch: int) -> float:
@@ -43,20 +69,28 @@ def base_rate(train: TrainRecipe, total_batch: int) -> float:
 def rate_factor(train: TrainRecipe, epoch: float) -> float:
     """What the base rate is multiplied by at a point of the run; plateaus come on top.
 
-    Warm-up rises linearly to 1 over `warmup_epochs` (Goyal et al. 2017). The half cosine falls from 1 to 0
-    over the rest of the run (Loshchilov and Hutter 2017, https://arxiv.org/abs/1608.03983, without restarts).
-    Steps count from the start of the run, warm-up included.
+    Warm-up rises linearly over `warmup_epochs` (Goyal et al. 2017), from `warmup_lr` to what the schedule says at its
+    end. The half cosine falls from 1 to 0 (Loshchilov and Hutter 2017, https://arxiv.org/abs/1608.03983, without
+    restarts) over the rest of the run, or over all of it (SlowFast, Feichtenhofer et al. 2019). Steps count from the
+    start of the run, warm-up included.
 
     Args:
         train: The schedule.
         epoch: Epochs done, from 0.0 to `epochs`.
     """
     if epoch < train.warmup_epochs:
+        start = train.warmup_lr / train.lr
+        end = _scheduled(train, train.warmup_epochs)
         # Never zero: the first step should teach something.
-        return max(epoch / train.warmup_epochs, 0.01)
+        return max(start + (end - start) * epoch / train.warmup_epochs, 0.01 * end)
+    return _scheduled(train, epoch)
+
+
+def _scheduled(train: TrainRecipe, epoch: float) -> float:
     if train.schedule == "cosine":
-        length = max(train.epochs - train.warmup_epochs, 1e-9)
-        return 0.5 * (1 + math.cos(math.pi * min((epoch - train.warmup_epochs) / length, 1.0)))
+        start = train.warmup_epochs if train.cosine_after_warmup else 0.0
+        length = max(train.epochs - start, 1e-9)
+        return 0.5 * (1 + math.cos(math.pi * min((epoch - start) / length, 1.0)))
     if train.schedule == "step":
         return float(train.step_factor ** sum(epoch >= end for end in train.step_epochs))
     return 1.0
