@@ -5,12 +5,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help demo test check docs fix clean
+.PHONY: help demo test check docs tables bundled fix clean
 
 help:
 	@echo "make demo    train a small model on a film of our own, recognize an unseen video, look at demo/"
 	@echo "make test    run the tests"
 	@echo "make check   formatter, linter, type checker, layers"
+	@echo "make tables  train the rows of docs/tables.md that are not in build/tables, and write it (an hour)"
+	@echo "make bundled train the recognizer that comes with the package (an hour and a half)"
 	@echo "make docs    write docs/models.md anew from the sources"
 	@echo "make fix     mend what formatter and linter can mend"
 	@echo "make clean   remove .venv, demo/ and caches"
@@ -26,6 +28,12 @@ check: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+tables: .venv/installed
+	$(BIN)/python making/tables.py
+
+bundled: .venv/installed
+	$(BIN)/python making/bundled.py
 
 docs: .venv/installed
 	$(BIN)/muybridge models --markdown > docs/models.md

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from muybridge.bundled import bundled_path
 from muybridge.cli import console
 from muybridge.files import check_target
 from muybridge.types import refuse_flow
@@ -55,7 +56,7 @@ def fetched(source: str, *, to_watch: bool = True) -> str:
     from muybridge.published import find_weights
     from muybridge.weights.fetch import cache_path, fetch
 
-    if Path(source).exists():
+    if Path(source).exists() or bundled_path(source):
         return source
     try:
         weights = find_weights(source)

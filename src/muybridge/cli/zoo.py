@@ -11,6 +11,8 @@ import typer
 from muybridge.cli import console
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from muybridge.types import ClipSpec, Weights
 
 
@@ -29,11 +31,15 @@ def models(
     ] = False,
 ) -> None:
     """List the models by family, or published weights; a whole name tells all about one."""
+    from muybridge.bundled import bundled_path, list_bundled
     from muybridge.models import list_models
     from muybridge.published import list_weights
 
     if markdown:
         console.out(_page())
+        return
+    if file := bundled_path(pattern):
+        console.out(_bundled_card(pattern, file))
         return
     exact = [entry for entry in list_weights() if entry.name == pattern]
     if exact:
@@ -44,7 +50,8 @@ def models(
         return
     names = list_models(pattern)
     if not names:
-        near = difflib.get_close_matches(pattern, [*list_models(), *(w.name for w in list_weights())], n=3)
+        every = [*list_models(), *list_bundled(), *(w.name for w in list_weights())]
+        near = difflib.get_close_matches(pattern, every, n=3)
         inside = list_models(f"*{pattern}*")
         hint = f"did you mean {' or '.join(near)}?" if near else "`muybridge models` lists them all"
         hint = f"try '*{pattern}*'" if inside and not near else hint
@@ -73,15 +80,21 @@ def _models_table(names: list[str], cost: bool) -> str:
 
 
 def _weights_table(pattern: str) -> str:
+    from muybridge.bundled import list_bundled
     from muybridge.published import list_weights
 
+    bundled = [name for name in list_bundled() if fnmatchcase(name, pattern)]
     found = [w for w in list_weights() if fnmatchcase(w.name, pattern) or fnmatchcase(w.model, pattern)]
-    if not found:
+    if not found and not bundled:
         raise ValueError(
             f"no published weights match {pattern!r}; `muybridge models --weights` lists them all"
         )
+    ours = [[name, "muybridge", "figures", "", "", "comes with it", "Apache-2.0"] for name in bundled]
     return console.table(
-        [[w.name, w.origin, w.labels, _scores(w), w.views, _checked(w), w.licence] for w in found],
+        [
+            *ours,
+            *([w.name, w.origin, w.labels, _scores(w), w.views, _checked(w), w.licence] for w in found),
+        ],
         head=["weights", "origin", "labels", "score %", "views", "checked by", "licence"],
     )
 
@@ -105,6 +118,38 @@ def _model_card(name: str) -> str:
         ("weights", f"{w.name}  {_scores(w)}  {w.views}".rstrip()) for w in list_weights() if w.model == name
     ]
     return "\n".join([name, *(f"  {key:11}{value}" for key, value in rows)])
+
+
+def _bundled_card(name: str, path: Path) -> str:
+    from muybridge.model_file import describe_file
+    from muybridge.types import ClipSpec
+
+    about = describe_file(path)
+    facts, clip = about["facts"], ClipSpec.from_dict(about["clip"])
+    measured = facts["measured"]
+    worst = sorted(measured["per_class"].items(), key=lambda item: item[1])[:3]
+    options = ", ".join(f"{option}={value}" for option, value in about["options"].items())
+    rows = [
+        ("model", about["model"] + (f" ({options})" if options else "")),
+        ("origin", f"comes with muybridge, {path.stat().st_size / 1e6:.1f} MB; `make bundled` makes it anew"),
+        ("trained on", facts["data"]),
+        ("clip", clip.describe()),
+        ("labels", f"{len(about['labels'])}: {', '.join(about['labels'])}"),
+        ("score", f"top-1 {measured['top1']:.1%} on {measured['on']}, {measured['views']} views each"),
+        ("weakest", ", ".join(f"{label} {share:.0%}" for label, share in worst)),
+    ]
+    if real := facts.get("real"):
+        rows.append(("real people", real["on"]))
+        rows += [
+            ("", f"{what}: {n['open']} of {n['segments']} among all labels, {n['closed']} among these three")
+            for what, n in real.items()
+            if what != "on"
+        ]
+    rows += [
+        ("note", "it knows drawn people; for real ones, fine-tune it or take published weights"),
+        ("use", f"muybridge recognize VIDEO --model {name}"),
+    ]
+    return "\n".join([name, *(f"  {key:13}{value}" for key, value in rows)])
 
 
 def _weights_card(weights: Weights) -> str:

@@ -1,0 +1,435 @@
+"""The papers' tables in miniature: every row trained on `figures` with one budget and three seeds.
+
+    make tables                                            # all rows that are not there yet, then docs/tables.md
+    python making/tables.py --rows 'slowfast*' --seeds 1   # some rows, one seed; docs/tables.md shows what there is
+
+Narrow versions of the papers' networks see the same films, as often, in the same order of seeds. Each run is a process
+of its own with one thread and leaves `build/tables/runs/ROW-SEED.json`; what is there is not done again, so the work
+can be stopped at any time. Two runs go side by side. A GPU, where there is one, is used.
+
+The films are of 27 actions. Those of `TARGET` hold five pairs that no single frame can tell apart, because one is the
+other backwards (sit down, stand up) or because half of the people walk backwards (walk left, walk right). The other
+actions are there to be learnt from first, in the table of transfer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+WORK = HERE.parent / "build" / "tables"
+PAGE = HERE.parent / "docs" / "tables.md"
+
+PAIRED = (
+    *("sit_down", "stand_up", "pick_up", "put_down", "open_door", "close_door"),
+    *("walk_left", "walk_right", "fall", "get_up"),
+)
+TARGET = (*PAIRED, "jump_in_place", "squat", "wave", "clap")
+SOURCE = (
+    *("walk", "run", "skip", "side_gallop", "jump", "jumping_jack", "bend", "kick", "wave_both", "box"),
+    *("shake_hands", "hug", "push"),
+)
+TRAIN_VIDEOS, TEST_VIDEOS = 24, 20
+"""Of each action."""
+EPOCHS, BATCH, SIDE = 12, 8, 80
+FRAME = (72, 96)
+"""Height and width of the films."""
+FRAMES, FPS = 16, 7.5
+"""2.1 of the films' 2 to 3 seconds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One line of a table: a network, what it sees of a clip, and what it starts from."""
+
+    table: str
+    key: str
+    text: str
+    model: str
+    options: dict[str, Any] = field(default_factory=dict)
+    frames: int = FRAMES
+    fps: float = FPS
+    stride: int = 1
+    lr: float = 0.05
+    actions: tuple[str, ...] = TARGET
+    start: str = ""
+    freeze: bool = False
+
+
+def rows() -> Iterator[Row]:
+    """Every run, in an order in which none waits for a later one."""
+    side: dict[str, Any] = {"size": SIDE, "width": 0.25}
+    yield from (
+        Row(
+            table="fusion",
+            key="single",
+            text="single frame",
+            model="deepvideo_single",
+            options=side,
+            frames=1,
+            lr=0.01,
+        ),
+        Row(
+            table="fusion",
+            key="late",
+            text="late fusion: two frames, 2 s apart",
+            model="deepvideo_late",
+            options=side,
+            frames=2,
+            stride=15,
+            lr=0.01,
+        ),
+        Row(
+            table="fusion",
+            key="early",
+            text="early fusion: ten frames",
+            model="deepvideo_early",
+            options=side,
+            frames=10,
+            fps=4.7,
+            lr=0.01,
+        ),
+        Row(
+            table="fusion",
+            key="slow_fusion",
+            text="slow fusion: ten frames",
+            model="deepvideo_slow",
+            options=side,
+            frames=10,
+            fps=4.7,
+            lr=0.01,
+        ),
+    )
+    i3d: dict[str, Any] = {"model": "i3d_rgb", "options": {"width": 0.25}}
+    yield from (
+        Row(
+            table="i3d",
+            key="mean",
+            text="ConvNet, mean over 8 frames",
+            model="narrow:mean_inception",
+            frames=8,
+            fps=3.75,
+        ),
+        Row(
+            table="i3d",
+            key="lstm",
+            text="(a) ConvNet + LSTM over 8 frames",
+            model="narrow:lstm_inception",
+            frames=8,
+            fps=3.75,
+        ),
+        Row(
+            table="i3d", key="c3d", text="(b) 3D ConvNet (C3D with batch norm)", model="c3d_bn", options=side
+        ),
+        Row(table="i3d", key="i3d", text="(e) I3D, RGB", **i3d),
+        Row(table="transfer", key="source", text="", actions=SOURCE, **i3d),
+        Row(
+            table="transfer",
+            key="last_layer",
+            text="last layer only",
+            start="source",
+            freeze=True,
+            lr=0.1,
+            **i3d,
+        ),
+        Row(table="transfer", key="fine_tuned", text="all layers", start="source", lr=0.02, **i3d),
+    )
+    shallow = [[1], [1], [3], [3]]
+    fast = [[3]] * 4
+    slow = {"width": 24, "block_frames": shallow}
+    yield Row(
+        table="slowfast",
+        key="slow_only",
+        text="Slow only, 4 frames",
+        model="slow_r50_8x8",
+        options=slow,
+        frames=4,
+        stride=4,
+    )
+    both: dict[str, Any] = {"alpha": 4, "width": 24, "slow_block_frames": shallow, "fast_block_frames": fast}
+    for key, text, change in (
+        ("slowfast", "SlowFast: 4 + 16 frames, time-strided convolution, beta 1/8", {}),
+        ("time_to_channel", "lateral: time to channel", {"lateral": "time_to_channel"}),
+        ("time_strided_sampling", "lateral: time-strided sampling", {"lateral": "time_strided_sampling"}),
+        ("beta_4", "beta 1/4", {"beta": 1 / 4}),
+        ("beta_12", "beta 1/12", {"beta": 1 / 12}),
+        ("grey", "Fast sees grey", {"fast_input": "grey"}),
+        ("time_difference", "Fast sees time difference", {"fast_input": "time_difference"}),
+        ("half_resolution", "Fast sees half the resolution", {"fast_input": "half_resolution"}),
+    ):
+        yield Row(table="slowfast", key=key, text=text, model="slowfast_r50_4x16", options=both | change)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a paper found: one row above another."""
+
+    table: str
+    text: str
+    above: str
+    below: str
+    measure: str = "top1"
+
+
+CLAIMS = (
+    Claim(
+        "fusion",
+        "slow fusion above single frame (Karpathy et al.: 60.9 against 59.3 on Sports-1M)",
+        "slow_fusion",
+        "single",
+    ),
+    Claim("fusion", "slow fusion above early fusion (60.9 against 57.7)", "slow_fusion", "early"),
+    Claim("fusion", "slow fusion above late fusion (60.9 against 59.3)", "slow_fusion", "late"),
+    Claim("fusion", "a clip tells the pairs apart, a frame doesn't", "slow_fusion", "single", "pairs"),
+    Claim(
+        "i3d",
+        "I3D above ConvNet + LSTM (Carreira and Zisserman: 71.1 against 63.3 on Kinetics)",
+        "i3d",
+        "lstm",
+    ),
+    Claim("i3d", "I3D above the 3D ConvNet (71.1 against 56.1)", "i3d", "c3d"),
+    Claim("i3d", "ConvNet + LSTM above the 3D ConvNet (63.3 against 56.1)", "lstm", "c3d"),
+    Claim(
+        "i3d",
+        "order matters: the LSTM tells the pairs apart, the mean over frames doesn't",
+        "lstm",
+        "mean",
+        "pairs",
+    ),
+    Claim("transfer", "fine-tuning all layers above training from scratch", "fine_tuned", "i3d"),
+    Claim("transfer", "fine-tuning all layers above the last layer alone", "fine_tuned", "last_layer"),
+    Claim(
+        "slowfast",
+        "SlowFast above Slow alone (Feichtenhofer et al.: 75.6 against 72.6)",
+        "slowfast",
+        "slow_only",
+    ),
+    Claim("slowfast", "the same for the pairs", "slowfast", "slow_only", "pairs"),
+    Claim(
+        "slowfast",
+        "time-strided convolution above time to channel (75.6 against 75.2)",
+        "slowfast",
+        "time_to_channel",
+    ),
+    Claim(
+        "slowfast",
+        "time-strided convolution above time-strided sampling (75.6 against 75.4)",
+        "slowfast",
+        "time_strided_sampling",
+    ),
+    Claim(
+        "slowfast",
+        "a Fast pathway that sees grey is better than none (75.5 against 72.6)",
+        "grey",
+        "slow_only",
+    ),
+)
+
+
+# One run, in a process of its own.
+
+
+def run(row: Row, seed: int, out: Path) -> dict[str, Any]:
+    """Train a row with one seed and measure it on films of other people."""
+    import shutil
+
+    import torch
+
+    from muybridge.build import build_training
+    from muybridge.data.clips import ClipDataset
+    from muybridge.data.layouts import read_samples
+    from muybridge.engine import fit
+    from muybridge.metrics.recognition import mean_class_accuracy
+    from muybridge.model_file import save_model
+    from muybridge.models.cost import count_gflops, count_parameters
+    from muybridge.recipe import load_recipe
+    from muybridge.tasks.recognition import evaluate
+
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    started = time.monotonic()
+    start = WORK / "runs" / f"{row.start}-{seed}.safetensors" if row.start else None
+    recipe = load_recipe(
+        "scratch",
+        [
+            f"model.name={row.model}" if start is None else "model.name=tiny3d",
+            f"clip.frames={row.frames}",
+            f"clip.stride={row.stride}",
+            f'clip.fps="{row.fps}"',
+            f"clip.size={SIDE}",
+            f"clip.short_side={SIDE}",
+            "clip.sampling=dense",
+            "clip.mean=[0.45, 0.45, 0.45]",
+            "clip.std=[0.225, 0.225, 0.225]",
+            "clip.test_clips=1",
+            "clip.test_crops=1",
+            "augment.scale=[1.0, 1.2]",
+            "augment.shift=0.5",
+            'augment.flip_never=["walk_left", "walk_right"]',
+            f"data.batch_size={BATCH}",
+            "data.num_workers=0",
+            f"train.epochs={EPOCHS}",
+            f"train.lr={row.lr}",
+            f"train.seed={seed}",
+            f"train.freeze_backbone={str(row.freeze).lower()}",
+        ],
+    )
+    if start is None:
+        model = recipe.model.model_copy(update={"options": row.options | {"dropout": 0.2}})
+        recipe = recipe.model_copy(update={"model": model})
+    data = WORK / "films" / ("source" if row.actions == SOURCE else "target")
+    samples = read_samples(data)
+    # Nothing is held out of the films to learn from: no epoch is chosen, the last one counts.
+    plan = build_training(recipe, replace(samples, val=samples.test), start=start)
+    shutil.rmtree(out, ignore_errors=True)
+    fit(
+        plan.built.model,
+        plan.task,
+        plan.train_set,
+        None,
+        recipe.train,
+        recipe.data,
+        out_dir=out,
+        progress=False,
+    )
+    test_set = ClipDataset(plan.samples.test, plan.samples.labels, plan.built.clip, train=False)
+    measured = evaluate(plan.built.model, test_set)
+    if row.key == "source":
+        save_model(
+            out.with_suffix(".safetensors"),
+            plan.built.model,
+            name=plan.built.name,
+            options=plan.built.options,
+            labels=plan.samples.labels,
+            clip=plan.built.clip,
+            facts={},
+        )
+    shutil.rmtree(out, ignore_errors=True)
+    return {
+        "top1": measured.top1,
+        "mean_class": mean_class_accuracy(measured.confusion),
+        "pairs": told_apart(measured),
+        "recall": {r.label: r.accuracy for r in measured.per_class},
+        "videos": len(measured.targets),
+        "parameters": count_parameters(plan.built.model),
+        "gflops": count_gflops(plan.built.model, plan.built.clip),
+        "seconds": time.monotonic() - started,
+        "threads": torch.get_num_threads(),
+        "epochs": EPOCHS,
+    }
+
+
+def told_apart(measured: Any) -> float | None:
+    """Share of the videos of paired actions whose own action scores above its twin; chance is a half."""
+    number = {label: k for k, label in enumerate(measured.labels)}
+    if not set(PAIRED) <= set(number):
+        return None
+    twin = dict(zip(PAIRED[::2], PAIRED[1::2], strict=True)) | dict(
+        zip(PAIRED[1::2], PAIRED[::2], strict=True)
+    )
+    right = [
+        float(scores[target] > scores[number[twin[measured.labels[target]]]])
+        for scores, target in zip(measured.probabilities, measured.targets.tolist(), strict=True)
+        if measured.labels[target] in twin
+    ]
+    return mean(right)
+
+
+# All runs.
+
+
+def film(workers: int) -> None:
+    """The two data sets."""
+    from muybridge.data.figures import film_dataset
+
+    for name, actions in (("target", TARGET), ("source", SOURCE)):
+        print(f"films of {name}: {WORK / 'films' / name}", flush=True)
+        film_dataset(
+            WORK / "films" / name,
+            videos_per_class=(TRAIN_VIDEOS, 0, TEST_VIDEOS),
+            size=FRAME,
+            seed=4,
+            actions=actions,
+            workers=workers,
+        )
+
+
+def do(row: Row, seed: int, lines: list[str]) -> None:
+    """One run in a process of its own, unless its result is there."""
+    result = WORK / "runs" / f"{row.key}-{seed}.json"
+    if result.exists():
+        return
+    started = time.monotonic()
+    command = [sys.executable, __file__, "--run", row.key, "--seed", str(seed)]
+    env = os.environ | {"PYTHONPATH": str(HERE), "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(done.stderr[-2000:], file=sys.stderr)
+        lines.append(f"{row.key}, seed {seed}: failed")
+        return
+    figures = json.loads(result.read_text())
+    print(
+        f"{row.key:24} seed {seed}  top-1 {figures['top1']:6.1%}  {time.monotonic() - started:5.0f} s",
+        flush=True,
+    )
+
+
+def results() -> dict[str, list[dict[str, Any]]]:
+    """What lies there, by row."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in rows():
+        for file in sorted((WORK / "runs").glob(f"{row.key}-[0-9].json")):
+            found.setdefault(row.key, []).append(json.loads(file.read_text()))
+    return found
+
+
+def main() -> None:
+    """Do what is asked for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rows", default="*", help="shell pattern of rows")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--workers", type=int, default=2, help="runs side by side")
+    parser.add_argument("--run", help=argparse.SUPPRESS)
+    parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    known = {row.key: row for row in rows()}
+    (WORK / "runs").mkdir(parents=True, exist_ok=True)
+    if asked.run:
+        target = WORK / "runs" / f"{asked.run}-{asked.seed}"
+        figures = run(known[asked.run], asked.seed, target)
+        part = target.with_suffix(".part")
+        part.write_text(json.dumps(figures, indent=1))
+        part.replace(target.with_suffix(".json"))
+        return
+    film(asked.workers)
+    failed: list[str] = []
+    chosen = [row for row in known.values() if fnmatchcase(row.key, asked.rows)]
+    for waits in (False, True):  # what starts from another run's weights comes after it
+        with ThreadPoolExecutor(asked.workers) as pool:
+            for seed in range(asked.seeds):
+                for row in chosen:
+                    if bool(row.start) == waits:
+                        pool.submit(do, row, seed, failed)
+    from tables_page import page
+
+    PAGE.write_text(page(list(known.values()), results(), CLAIMS))
+    print(f"wrote {PAGE}")
+    if failed:
+        sys.exit("\n".join(failed))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""docs/tables.md from the runs of tables.py: figures, their spread over seeds, and what held."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import mean
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tables import Claim, Row
+
+Runs = Mapping[str, Sequence[Mapping[str, Any]]]
+
+TITLES = {
+    "fusion": (
+        "How far apart should frames meet?",
+        "Karpathy et al. 2014, Large-scale Video Classification with Convolutional Neural Networks, table 1: one "
+        "AlexNet, four ways to give it time.",
+    ),
+    "i3d": (
+        "Five architectures",
+        "Carreira and Zisserman 2017, Quo Vadis, Action Recognition?, table 2, on RGB. Rows (c) and (d), two-stream "
+        "and 3D-fused two-stream, need optical flow, not here yet. All but C3D are wired as Inception-v1.",
+    ),
+    "transfer": (
+        "Transfer",
+        "Carreira and Zisserman 2017, tables 4 and 5: I3D learns the 13 other actions first, then these 14.",
+    ),
+    "slowfast": (
+        "SlowFast, piece by piece",
+        "Feichtenhofer et al. 2019, SlowFast Networks for Video Recognition, table 5: the lateral connection, the "
+        "width of the Fast pathway (beta), and what it sees.",
+    ),
+}
+SCRATCH = "i3d"
+"""The row of training from scratch that the table of transfer repeats."""
+
+
+def page(rows: Sequence[Row], runs: Runs, claims: Sequence[Claim]) -> str:
+    """The whole page; rows without runs are left out."""
+    lines = [*_head(runs)]
+    for table, (title, text) in TITLES.items():
+        shown = [row for row in rows if row.table == table and row.text and row.key in runs]
+        if not shown:
+            continue
+        lines += ["", f"## {title}", "", text, ""]
+        lines += [
+            "| | top-1 % | pairs told apart % | params M | GFLOPs | runs |",
+            "|---|---|---|---:|---:|---:|",
+        ]
+        if table == "transfer" and SCRATCH in runs:
+            lines.append(_line("from scratch", runs[SCRATCH]))
+        lines += [_line(row.text, runs[row.key]) for row in shown]
+        lines += ["", *_verdicts([claim for claim in claims if claim.table == table], runs)]
+    return "\n".join([*lines, ""])
+
+
+def _head(runs: Runs) -> Iterator[str]:
+    every = [run for found in runs.values() for run in found]
+    seeds = max((len(found) for found in runs.values()), default=0)
+    hours = sum(run["seconds"] * run["threads"] for run in every) / 3600
+    videos = max((run["videos"] for run in every), default=0)
+    yield "# The papers' tables in miniature"
+    yield ""
+    epochs = every[0]["epochs"] if every else 0
+    yield (
+        "Made by `make tables`; change `making/tables.py` instead. Every row is a narrow version of a paper's network, "
+        f"trained from fresh weights on the same 336 films of 14 actions for {epochs} epochs, and "
+        f" measured on {videos} films of other people in other rooms, one view each. Figures are means over "
+        f"{seeds} seeds, with the lowest and the highest in brackets; {videos} films tell differences of about "
+        "5 points apart, no less."
+    )
+    yield ""
+    yield (
+        "**Pairs told apart**: ten actions come in pairs that a single frame can't tell: to sit down and to stand up, "
+        "to pick up and to put down, to open and to close a door, to fall and to get up are each other backwards, and "
+        "half of those who walk left or right walk backwards. This is the share of their films whose own action scores "
+        "above its twin. Chance is 50."
+    )
+    yield ""
+    yield f"All of it took {hours:.1f} hours of one CPU core (or GPU). GFLOPs are multiply-accumulates of one view."
+
+
+def _line(text: str, found: Sequence[Mapping[str, Any]]) -> str:
+    cells = [
+        text,
+        _spread([run["top1"] for run in found]),
+        _spread([run["pairs"] for run in found if run["pairs"] is not None]),
+        f"{found[0]['parameters'] / 1e6:.2f}",
+        f"{found[0]['gflops']:.3f}",
+        str(len(found)),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _spread(values: Sequence[float]) -> str:
+    if not values:
+        return ""
+    if len(values) == 1:
+        return f"{100 * values[0]:.1f}"
+    return f"{100 * mean(values):.1f} ({100 * min(values):.1f} to {100 * max(values):.1f})"
+
+
+def _verdicts(claims: Sequence[Claim], runs: Runs) -> Iterator[str]:
+    for claim in claims:
+        if claim.above not in runs or claim.below not in runs:
+            continue
+        above = [run[claim.measure] for run in runs[claim.above]]
+        below = [run[claim.measure] for run in runs[claim.below]]
+        gain = 100 * (mean(above) - mean(below))
+        if min(above) > max(below):
+            verdict = f"**held**: {gain:+.1f} points, every seed above every other"
+        elif max(above) < min(below):
+            verdict = f"**did not hold**: {gain:+.1f} points, every seed below every other"
+        else:
+            verdict = f"**not decided**: {gain:+.1f} points, within the spread of the seeds"
+        yield f"- {claim.text}: {verdict}."
