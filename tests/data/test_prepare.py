@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from muybridge.data import crew
+from muybridge.data import copying
 from muybridge.data.layouts import read_samples
 from muybridge.data.prepare import prepare_data
 from muybridge.video.reader import Video
@@ -224,7 +224,7 @@ def test_stopped_at_any_moment_only_whole_films_are_there(
     tmp_path: Path, film: Film, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data, out = dataset(tmp_path / "data", film), tmp_path / "out"
-    real = crew.reencode
+    real = copying.reencode
 
     def interrupted(source: Path, target: Path, encoding: Encoding, proceed: Callable[[], None]) -> int:
         frames = iter(range(100))
@@ -235,11 +235,11 @@ def test_stopped_at_any_moment_only_whole_films_are_there(
 
         return real(source, target, encoding, at_frame)
 
-    monkeypatch.setattr(crew, "reencode", interrupted)
+    monkeypatch.setattr(copying, "reencode", interrupted)
     with pytest.raises(KeyboardInterrupt):
         prepare_data(data, out, workers=1)
     assert {p.name for p in out.rglob("*") if p.is_file()} == {"c.avi", "ledger.jsonl", "lock"}
-    monkeypatch.setattr(crew, "reencode", real)
+    monkeypatch.setattr(copying, "reencode", real)
     report = prepare_data(data, out, workers=1)
     assert (report.made, report.ready) == (2, 1)
 

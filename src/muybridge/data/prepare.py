@@ -21,7 +21,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from muybridge.data.crew import Job, Outcome, work
+from muybridge.data.copying import Job, Outcome, attempt
+from muybridge.data.crew import side_by_side
 from muybridge.data.footage import VIDEO_SUFFIXES, find_videos
 from muybridge.data.gain import Gain, measure_gain
 from muybridge.data.layouts import read_samples
@@ -256,11 +257,11 @@ def _films(
             report.ready += 1
             continue
         suffix = "" if film.is_dir() else ".mp4"
-        jobs.append(Job(film, ledger.path.parent / "work" / f"{number}{suffix}", place))
+        jobs.append(Job(film, ledger.path.parent / "work" / f"{number}{suffix}", place, encoding))
     done = report.ready
     if progress is not None:
         progress(done, len(films))
-    with closing(work(jobs, encoding, workers or len(os.sched_getaffinity(0)))) as outcomes:
+    with closing(side_by_side(attempt, jobs, workers or len(os.sched_getaffinity(0)))) as outcomes:
         for job, outcome in outcomes:
             _settle(job, outcome, stamps[job.place], ledger, report)
             done += 1

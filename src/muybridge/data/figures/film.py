@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from muybridge.data.figures.filming import proceed
+from muybridge.data.crew import proceed
 from muybridge.data.figures.foley import write_sound
 from muybridge.data.figures.formats import Tube
 from muybridge.data.figures.scenes import Scene, known, story_scene

@@ -8,23 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
-import os
-import signal
-import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
-from itertools import islice
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from muybridge.files import write_text
 
 MANIFEST, LEDGER = "manifest.json", ".films.jsonl"
 
 Facts = dict[str, Any]
-Job = TypeVar("Job")
 Row = dict[str, Any]
 
 
@@ -118,74 +110,3 @@ def _digests(row: Row) -> Iterator[tuple[str, str]]:
     yield row["path"], row["sha256"]
     if "tubes" in row:
         yield row["tubes"], row["tubes_sha256"]
-
-
-def side_by_side(do: Callable[[Job], Row], jobs: Sequence[Job], workers: int) -> Generator[Row, None, None]:
-    """Do all jobs in several processes, and give what each answers, in any order.
-
-    The processes never see Ctrl-C: when the caller stops listening they are told by `proceed`, and when this process
-    dies they leave too.
-
-    Args:
-        do: A function that a fresh process can import.
-        jobs: What it is called with.
-        workers: Processes; 1 works in this one.
-
-    Raises:
-        ValueError: A process died.
-    """
-    workers = min(workers, len(jobs))
-    if workers <= 1:
-        yield from map(do, jobs)
-        return
-    # Forked children would inherit the locks of this process's threads in whatever state they are.
-    context = multiprocessing.get_context("spawn")
-    stop = context.Event()
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_enlist, initargs=(stop,))
-    try:
-        waiting = iter(jobs)
-        running: set[Future[Row]] = set()
-        while True:
-            # A hundred thousand jobs are not handed over at once.
-            running |= {pool.submit(do, job) for job in islice(waiting, 2 * workers - len(running))}
-            if not running:
-                return
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield future.result()
-    except BrokenProcessPool:
-        raise ValueError(
-            "a process that filmed died (out of memory?); what is ready is kept: type the same command again, with "
-            "fewer --workers"
-        ) from None
-    finally:
-        stop.set()
-        pool.shutdown(cancel_futures=True)
-
-
-_stop: Any = None
-
-
-class _StoppedError(Exception):
-    pass
-
-
-def proceed() -> None:
-    """To be called now and then by whoever works; raises what ends the work where nobody waits for it any more."""
-    if _stop is not None and _stop.is_set():
-        raise _StoppedError
-
-
-def _enlist(stop: Any) -> None:
-    """Make this process one that works for another."""
-    global _stop
-    _stop = stop
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
-
-
-def _leave_with(parent: Any) -> None:
-    parent.join()
-    os._exit(1)

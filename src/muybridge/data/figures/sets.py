@@ -14,10 +14,11 @@ from fractions import Fraction
 from importlib import metadata
 from pathlib import Path
 
+from muybridge.data.crew import side_by_side
 from muybridge.data.figures.actions import ACTIONS, RECOGNIZED
 from muybridge.data.figures.crowd import crowd_scene
 from muybridge.data.figures.film import shoot
-from muybridge.data.figures.filming import Ledger, Row, sha256, side_by_side
+from muybridge.data.figures.filming import Ledger, Row, sha256
 from muybridge.data.figures.formats import (
     Take,
     write_activitynet,
@@ -52,6 +53,9 @@ class _Job:
     size: tuple[int, int]
     length_s: tuple[float, float]
     actions: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return self.path
 
     def scene(self) -> Scene:
         """What it shows."""
@@ -129,7 +133,7 @@ def film_dataset(
     done = len(jobs) - len(missing)
     if progress is not None and done:
         progress(done, len(jobs))
-    for row in side_by_side(_film, missing, workers):
+    for _, row in side_by_side(_film, missing, workers):
         ledger.add(row)
         done += 1
         if progress is not None:
