@@ -12,11 +12,13 @@ from muybridge.data.figures.action import Style
 from muybridge.data.figures.actions import ACTIONS
 from muybridge.data.figures.backdrop import Backdrop, Camera
 from muybridge.data.figures.body import JOINTS, Body, J, skeleton
-from muybridge.data.figures.bystanders import drawn_clutter
+from muybridge.data.figures.bystanders import drawn_clutter, drawn_passers_by
+from muybridge.data.figures.colours import clear_of, gap
+from muybridge.data.figures.framing import Handling
 from muybridge.data.figures.furniture import Chair, Table
 from muybridge.data.figures.props import Carried, Door, thing_for, things_for
 from muybridge.data.figures.reaching import reaching
-from muybridge.data.figures.stage import Exposure, Handling, Stage, Truth, drawn_stage
+from muybridge.data.figures.stage import Exposure, Stage, Truth, drawn_stage
 
 SIZE = (60, 80)
 FLOOR, TABLE = Style(lot=0.9), Style(lot=0.1)  # who pushes a door, who pulls it
@@ -108,7 +110,7 @@ def test_a_picked_up_thing_goes_with_its_bearer() -> None:
 
 @pytest.mark.parametrize("style", [FLOOR, TABLE])
 @pytest.mark.parametrize("body", [TALL, SHORT])
-@pytest.mark.parametrize("yaw", [-20.0, 200.0])
+@pytest.mark.parametrize("yaw", [-78.0, 258.0])
 def test_a_door_opens_with_the_hand_on_its_handle(style: Style, body: Body, yaw: float) -> None:
     opener, door = made("open_door", style=style, body=body, yaw=yaw)
     assert isinstance(door, Door)
@@ -124,13 +126,18 @@ def test_a_door_opens_with_the_hand_on_its_handle(style: Style, body: Body, yaw:
             min(np.linalg.norm(wrists(opener, at)[:, None] - knob[None], axis=-1).min() for knob in knobs)
             < 0.15
         )
-    assert np.mean([leaf.points[:, 2].mean() for leaf in door.parts_at(0)]) < opener.z_m  # hung away from us
+    for at in (0.0, 1.0, 2.0):  # beside the opener: neither hides the other
+        leaf = door.parts_at(at)[3].points[:, 0]
+        trunk = opener.joints_at(at)[[J["neck"], J["pelvis"]], 0]
+        assert leaf.min() > trunk.max() + 0.05 or leaf.max() < trunk.min() - 0.05
+    closed, opened = (np.ptp(door.parts_at(at)[3].points[:, 0]) for at in (0.0, 2.0))
+    assert closed > 2 * opened  # seen whole, then its edge
 
 
 @pytest.mark.parametrize("style", [FLOOR, TABLE])
 def test_closing_a_door_is_opening_it_in_reversed_time(style: Style) -> None:
-    opener, door = made("open_door", style=style, yaw=-15.0)
-    closer, other = made("close_door", style=style, yaw=-15.0)
+    opener, door = made("open_door", style=style, yaw=-78.0)
+    closer, other = made("close_door", style=style, yaw=-78.0)
     assert isinstance(door, Door)
     assert isinstance(other, Door)
     for at in np.linspace(0, 2, 21):
@@ -143,7 +150,7 @@ def test_closing_a_door_is_opening_it_in_reversed_time(style: Style) -> None:
 def test_one_chair_and_one_door_serve_both_ways() -> None:
     rng = np.random.default_rng(3)
     assert [type(thing) for thing in things_for(person("sit_down", "stand_up"), rng)] == [Chair]
-    doors = things_for(person("open_door", "stand", "close_door", yaw=-10.0), rng)
+    doors = things_for(person("open_door", "stand", "close_door", yaw=-78.0), rng)
     assert [type(thing) for thing in doors] == [Door]
     door = doors[0]
     assert isinstance(door, Door)
@@ -276,7 +283,11 @@ def drawn(seed: int, *people: Person, passers_by: tuple[Person, ...] = (), follo
 
 def test_boxes_lie_in_the_frame_and_hold_the_joints() -> None:
     for seed, action in enumerate(("wave", "pick_up", "open_door", "hug")):
-        people = two(action) if action == "hug" else (person(action, yaw=-15.0),)
+        people = (
+            two(action)
+            if action == "hug"
+            else (person(action, yaw=-75.0 if action == "open_door" else -15.0),)
+        )
         stage = drawn(seed, *people)
         for at in (0.1, 0.9, 1.7):
             _, truths = stage.frame(at)
@@ -349,6 +360,52 @@ def test_passers_by_are_seen_and_in_no_truth() -> None:
     assert [truth.track for truth in truths] == [4]
     assert np.allclose(truths[0].joints_xy, same[0].joints_xy)
     assert np.abs(image - empty).max() > 20
+
+
+def test_few_pass_by_and_they_are_not_taken_for_whom_it_is_about() -> None:
+    rng = np.random.default_rng(0)
+    films, passed, before = 600, 0, 0
+    for _ in range(films):
+        somebody = replace(person("run", yaw=0.0), body=Body.drawn(rng))
+        found = drawn_passers_by(rng, 2.0, [somebody])
+        assert len(found) <= 1
+        for other in found:
+            passed += 1
+            before += other.z_m > 0
+            assert gap(other.body.shirt, somebody.body.shirt) > 40
+            assert gap(other.body.hair, somebody.body.hair) > 20
+            assert other.place_at(2.0)[0] < other.x_m  # against who runs to the right, so soon gone
+    assert 0.15 < passed / films < 0.25
+    assert before / films < 0.05
+
+
+def test_colours_are_as_far_apart_as_they_look() -> None:
+    black, white = (0.0, 0.0, 0.0), (255.0, 255.0, 255.0)
+    assert gap(black, white) == pytest.approx(255)
+    assert gap(white, white) == 0
+    # BT.601: of pure red and pure green the luma is 0.299 and 0.587.
+    assert gap((255, 0, 0), (0, 255, 0)) > 255 * (0.587 - 0.299)
+    greys = iter((10.0, 90.0, 140.0, *[0.0] * 30))
+    assert clear_of([black, white], 110, lambda: (next(greys),) * 3) == (140.0,) * 3
+    greys = iter((10.0, 90.0, 50.0, *[0.0] * 30))
+    assert clear_of([black, white], 200, lambda: (next(greys),) * 3) == (90.0,) * 3  # the best there was
+
+
+def test_people_stand_out_from_wall_and_floor_and_their_hands_from_their_shirts() -> None:
+    """Where joints are seen, with and without the person, and how far the two colours are apart."""
+    rng, apart = np.random.default_rng(2), []
+    for seed in range(24):
+        body = Body.drawn(rng)
+        assert gap(body.shirt, body.skin) > 40
+        stage = drawn_stage(np.random.default_rng(seed), SIZE, [person("walk", yaw=0.0, body=body)], [])
+        stage = replace(stage, exposure=Exposure(noise=0), handling=Handling())
+        (image, truths), (empty, _) = stage.frame(0.3), replace(stage, people=()).frame(0.3)
+        spots = truths[0].joints_xy.astype(int)
+        pairs = ((image[y, x].tolist(), empty[y, x].tolist()) for x, y in spots)
+        apart.append(np.median([gap(tuple(one), tuple(other)) for one, other in pairs]))
+        assert empty.mean() > 75
+    assert min(apart) > 18
+    assert np.mean(apart) > 50
 
 
 def test_who_stands_behind_somebody_is_hardly_visible() -> None:

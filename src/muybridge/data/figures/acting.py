@@ -95,10 +95,10 @@ class Person:
         return placed(skeleton(self.pose_at(time_s), self.body), x, z, yaw)
 
     def style_in(self, k: int) -> Style:
-        """Their manner in one beat: a door hangs on its far side, so the arm that is far from us opens it."""
+        """Their manner in one beat: a door is opened with the arm that is near us, and swings on that side of them."""
         beat = self.beats[k]
         if ACTIONS[beat.action].thing == "door":
-            return replace(self.style, left_handed=cos(radians(beat.yaw)) > 0)
+            return replace(self.style, left_handed=cos(radians(beat.yaw)) < 0)
         return self.style
 
     def carries(self, k: int) -> bool:

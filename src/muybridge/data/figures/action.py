@@ -20,6 +20,7 @@ from muybridge.data.figures.body import Body, Floats, Pose
 FROM_THE_SIDE = ((-35.0, 35.0), (145.0, 215.0))
 FROM_STRAIGHT_ASIDE = ((-16.0, 16.0), (164.0, 196.0))  # who is fast must not come too near
 FROM_THE_FRONT = ((35.0, 145.0),)
+FACING_US = ((52.0, 128.0),)  # for arms that move across the body
 FROM_ANYWHERE = ((-40.0, 220.0),)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import cos, pi, sin
 
 from muybridge.data.figures.action import (
+    FACING_US,
     FROM_THE_FRONT,
     FROM_THE_SIDE,
     Action,
@@ -28,10 +29,10 @@ def stand(phase: float, style: Style) -> Pose:
 
 
 def wave(phase: float, style: Style) -> Pose:
-    """Upper arm out and up, forearm to and fro."""
+    """Upper arm out and up, forearm to and fro, from about level to over the head."""
     beat = sin(2 * pi * phase)
     return stand(phase, style)._replace(
-        spread_r=102, elbow_r=8, fold_r=52 + 30 * style.vigour * beat, roll=-3 + 1.5 * beat
+        spread_r=104 + 6 * beat, elbow_r=6, fold_r=52 + 42 * style.vigour * beat, roll=-3 + 2 * beat
     )
 
 
@@ -42,29 +43,29 @@ def wave_both(phase: float, style: Style) -> Pose:
 
 
 def clap(phase: float, style: Style) -> Pose:
-    """Forearms forward; the hands meet at phase 1/2."""
-    apart = (1 + cos(2 * pi * phase)) / 2 * style.vigour
+    """Arms forward, wide open, and together: the hands meet at phase 1/2, well before the chest."""
+    apart = (1 + cos(2 * pi * phase)) / 2 * (0.6 + 0.4 * style.vigour)
     return both(
         stand(phase, style),
-        shoulder=46,
-        elbow=62,
-        spread=2 + 22 * apart,
-        fold=-39 + 34 * apart,
+        shoulder=60 - 4 * apart,
+        elbow=38 + 6 * apart,
+        spread=-6 + 30 * apart,
+        fold=-12 + 18 * apart,
         twist=0,
         roll=0,
     )
 
 
 def box(phase: float, style: Style) -> Pose:
-    """One foot forward, fists before the chin; the right one strikes, then the left."""
+    """One foot forward, fists at the chin; the right one strikes while the left stays there, then the left."""
     guard = both(
-        Pose(lean=8, nod=4, hip_l=24, knee_l=20, hip_r=-12, knee_r=24), shoulder=42, elbow=112, fold=-14
+        Pose(lean=8, nod=8, hip_l=24, knee_l=20, hip_r=-12, knee_r=24), shoulder=50, elbow=136, fold=-14
     )
-    right = guard._replace(shoulder_r=86, elbow_r=6, fold_r=-4, twist=30, lean=12)
-    left = guard._replace(shoulder_l=86, elbow_l=6, fold_l=-4, twist=-24, lean=12)
+    right = guard._replace(shoulder_r=90, elbow_r=4, fold_r=-4, twist=32, lean=12)
+    left = guard._replace(shoulder_l=90, elbow_l=4, fold_l=-4, twist=-28, lean=12)
     return through(
-        phase, (0.0, guard), (0.15, right), (0.2, right), (0.4, guard),
-        (0.5, guard), (0.65, left), (0.7, left), (0.9, guard), cyclic=True,
+        phase, (0.0, guard), (0.14, right), (0.22, right), (0.38, guard),
+        (0.5, guard), (0.64, left), (0.72, left), (0.88, guard), cyclic=True,
     )  # fmt: skip
 
 
@@ -229,10 +230,11 @@ ALONE: dict[str, Action] = {
     "bend": Action(curve=bend, seconds=(1.8, 2.6)),
     "squat": Action(curve=squat, seconds=(1.3, 2.0)),
     "kick": Action(curve=kick, seconds=(1.0, 1.5), views=FROM_THE_SIDE),
-    "wave": Action(curve=wave, seconds=(0.5, 0.9), views=FROM_THE_FRONT, arms_only=True),
-    "wave_both": Action(curve=wave_both, seconds=(0.5, 0.9), views=FROM_THE_FRONT, arms_only=True),
-    "box": Action(curve=box, seconds=(0.8, 1.2), views=FROM_THE_SIDE),
-    "clap": Action(curve=clap, seconds=(0.4, 0.65), views=FROM_THE_FRONT, arms_only=True),
+    "wave": Action(curve=wave, seconds=(0.6, 0.95), views=FACING_US, arms_only=True),
+    "wave_both": Action(curve=wave_both, seconds=(0.6, 0.95), views=FACING_US, arms_only=True),
+    # Turned to us a little, so that both arms are seen.
+    "box": Action(curve=box, seconds=(0.9, 1.3), views=((-5.0, 38.0), (142.0, 185.0))),
+    "clap": Action(curve=clap, seconds=(0.45, 0.7), views=FACING_US, arms_only=True),
     "sit_down": SIT_DOWN,
     "stand_up": SIT_DOWN.rewound(),
     "fall": FALL,

@@ -7,6 +7,7 @@ Motor Control of Human Movement"; joint widths are narrowed by the thickness of 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import cos, radians, sin
 from typing import NamedTuple, Self
@@ -14,8 +15,9 @@ from typing import NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from muybridge.data.figures.colours import Colour, clear_of, cloth, hair, leather, skin
+
 Floats = NDArray[np.float64]
-Colour = tuple[float, float, float]
 
 JOINTS = (
     *("pelvis", "neck", "head", "nose"),
@@ -94,19 +96,24 @@ class Body:
     shorts: bool = False
 
     @classmethod
-    def drawn(cls, rng: np.random.Generator) -> Self:
-        """A person out of the crowd."""
+    def drawn(cls, rng: np.random.Generator, unlike: Sequence[Body] = ()) -> Self:
+        """A person out of the crowd, whose shirt and hair are not those of the people in `unlike`.
+
+        Hands are seen before the shirt, the face beside the hair, and feet below the trousers.
+        """
+        bare, trousers = skin(rng), cloth(rng, dark=True)
+        shirts, heads = [other.shirt for other in unlike], [other.hair for other in unlike]
         return cls(
             stature_m=rng.uniform(1.52, 1.92),
             legs=rng.uniform(0.94, 1.06),
             arms=rng.uniform(0.95, 1.06),
             girth=rng.uniform(0.85, 1.25),
             head=rng.uniform(0.95, 1.12),
-            skin=_mixed_colour(rng, (248, 208, 180), (96, 62, 44)),
-            hair=HAIR[rng.integers(len(HAIR))],
-            shirt=_cloth(rng),
-            trousers=_cloth(rng, dark=True),
-            shoes=_cloth(rng, dark=True),
+            skin=bare,
+            hair=clear_of([bare, *heads], 40, lambda: hair(rng)),
+            shirt=clear_of([bare, *shirts], 70, lambda: cloth(rng)),
+            trousers=trousers,
+            shoes=clear_of([trousers], 40, lambda: leather(rng)),
             long_sleeves=bool(rng.random() < 0.45),
             shorts=bool(rng.random() < 0.25),
         )
@@ -115,32 +122,6 @@ class Body:
     def leg_m(self) -> float:
         """Hip to ankle."""
         return (THIGH + SHIN) * self.legs * self.stature_m
-
-
-HAIR: tuple[Colour, ...] = (
-    (28, 22, 20),
-    (60, 42, 30),
-    (104, 68, 40),
-    (176, 134, 76),
-    (150, 70, 40),
-    (150, 148, 146),
-)
-
-
-def _mixed_colour(rng: np.random.Generator, light: Colour, dark: Colour) -> Colour:
-    share = rng.random()
-    red, green, blue = (a + (b - a) * share + rng.uniform(-6, 6) for a, b in zip(light, dark, strict=True))
-    return red, green, blue
-
-
-def _cloth(rng: np.random.Generator, dark: bool = False) -> Colour:
-    """A dye: any hue, from grey to strong."""
-    hue, strength = rng.random() * 6, rng.uniform(0.05, 0.75)
-    value = rng.uniform(30, 120) if dark else rng.uniform(90, 240)
-    red, green, blue = (
-        value * (1 - strength * min(1, max(0, abs((hue + turn) % 6 - 3) - 1))) for turn in (3, 1, 5)
-    )
-    return red, green, blue
 
 
 def skeleton(pose: Pose, body: Body) -> Floats:

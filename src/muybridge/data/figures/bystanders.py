@@ -11,7 +11,8 @@ import numpy as np
 from muybridge.data.figures.acting import Beat, Person
 from muybridge.data.figures.action import Style
 from muybridge.data.figures.actions import ACTIONS
-from muybridge.data.figures.body import Body, Colour
+from muybridge.data.figures.body import Body
+from muybridge.data.figures.colours import Colour
 from muybridge.data.figures.furniture import Part, Thing, bright, chair_somewhere, wood
 
 
@@ -128,17 +129,28 @@ def drawn_clutter(rng: np.random.Generator) -> list[Thing]:
     return [kinds[k](rng) for k in rng.choice(len(kinds), number, p=(0.4, 0.2, 0.12, 0.13, 0.15))]
 
 
-def drawn_passers_by(rng: np.random.Generator, end_s: float) -> list[Person]:
-    """People who walk through behind everybody, or, less often, before; mostly none."""
-    return [_passer_by(rng, end_s) for _ in range(int(rng.choice((0, 1, 2), p=(0.7, 0.25, 0.05))))]
+PASSED, PASSED_BEFORE = (
+    0.2,
+    0.15,
+)  # share of films somebody walks through, and of those who do so before all others
 
 
-def _passer_by(rng: np.random.Generator, end_s: float) -> Person:
-    body, style = Body.drawn(rng), Style.drawn(rng)
+def drawn_passers_by(rng: np.random.Generator, end_s: float, people: Sequence[Person]) -> list[Person]:
+    """Mostly nobody; or one who walks through behind these people, or, seldom, before them, dressed unlike them."""
+    return [_passer_by(rng, end_s, people)] if rng.random() < PASSED else []
+
+
+def _passer_by(rng: np.random.Generator, end_s: float, people: Sequence[Person]) -> Person:
+    body, style = Body.drawn(rng, [person.body for person in people]), Style.drawn(rng)
     way = 1 if rng.random() < 0.5 else -1
+    gone = people[0].place_at(end_s)[0] - people[0].x_m
+    if abs(gone) > 0.3:  # soon past each other, not side by side all the time
+        way = -1 if gone > 0 else 1
     phase_s = rng.uniform(*ACTIONS["walk"].seconds)
     speed = ACTIONS["walk"].metres(body, style) / phase_s
-    passes_s = rng.uniform(0, end_s)  # when the middle of the room is passed
+    near = rng.random() < PASSED_BEFORE
+    share = rng.uniform(0, 0.15 if near else 1)  # of the film, when the middle of the room is passed
+    passes_s = (share if rng.random() < 0.5 else 1 - share) * end_s
     beat = Beat(
         action="walk",
         start_s=0.0,
@@ -147,7 +159,6 @@ def _passer_by(rng: np.random.Generator, end_s: float) -> Person:
         yaw=(0 if way > 0 else 180) + rng.uniform(-6, 6),
         phase=rng.random(),
     )
-    near = rng.random() < 0.15
     z = rng.uniform(0.65, 0.9) if near else rng.uniform(-1.35, -0.8)
     return Person(body=body, style=style, beats=(beat,), x_m=-way * speed * passes_s, z_m=z, track=-1)
 

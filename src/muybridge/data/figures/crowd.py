@@ -87,7 +87,7 @@ def _single(
         x = rng.uniform(1.0, 1.3) * (-1 if track else 1)
         z = rng.uniform(-1.5, 0.2)
     elif at_door:
-        x = float(rng.choice((-1.2, 1.2)))
+        x = float(rng.choice((-0.9, 0.9)))
     if in_depth or at_door:
         room = (x, x)
     script = Script(rng, Body.drawn(rng), Style.drawn(rng), x_m=x, z_m=z, track=track, room_m=room)
@@ -204,5 +204,6 @@ def _yaw(script: Script, unit: str) -> float | None:
     if unit == "pick_up":
         return rng.uniform(*ASLANT[rng.integers(2)])
     if unit == "open_door":
-        return rng.uniform(-26, -4) if script.place[0] > 0 else rng.uniform(184, 206)
+        right, left = ACTIONS["open_door"].views
+        return rng.uniform(*(right if script.place[0] > 0 else left))
     return None

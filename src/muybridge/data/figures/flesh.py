@@ -7,8 +7,9 @@ from math import hypot
 import numpy as np
 
 from muybridge.data.figures.backdrop import Camera
-from muybridge.data.figures.body import Body, Colour, Floats, J
+from muybridge.data.figures.body import Body, Floats, J
 from muybridge.data.figures.brush import Image, Light, Shape, cast
+from muybridge.data.figures.colours import Colour
 
 Painted = tuple[float, Shape, Colour]  # nearness in metres, shape, colour
 Spot = tuple[float, float, float]  # x and y in pixels, pixels per metre
@@ -24,7 +25,7 @@ LIMBS = (
         for names, radii, wears, nearer in (
             (("shoulder", "elbow"), (0.031, 0.025), "shirt", 0.0),
             (("elbow", "wrist"), (0.024, 0.017), "sleeve", 0.005),
-            (("wrist",), (0.024,), "skin", 0.01),
+            (("wrist",), (0.029,), "skin", 0.01),
             (("hip", "knee"), (0.05, 0.035), "trousers", 0.0),
             (("knee", "ankle"), (0.034, 0.022), "leg", 0.0),
             (("ankle", "toe"), (0.025, 0.021), "shoes", 0.0),
@@ -63,12 +64,12 @@ def body_shapes(body: Body, joints: Floats, camera: Camera) -> list[Painted]:
     # Skull, hair over it, and the face over the hair wherever it doesn't look away from us.
     features: tuple[tuple[tuple[int, ...], float, Colour, float], ...] = (
         ((0, 1), 0.053, body.skin, 0.0),
-        ((2, 3), 0.047, body.hair, 0.011 * size),
-        ((4,), 0.040, body.skin, 0.012 * size),
-        ((5,), 0.011, body.skin, 0.012 * size),
+        ((2, 3, 4), 0.047, body.hair, 0.011 * size),
+        ((5,), 0.042, body.skin, 0.012 * size),
+        ((6,), 0.015, body.skin, 0.012 * size),
     )
-    if depth[first + 6] + depth[first + 7] > 2 * depth[J["head"]] + 0.7 * EYE * size:
-        features += (((6,), 0.0068, DARK, 0.012 * size), ((7,), 0.0068, DARK, 0.012 * size))
+    if depth[first + 7] + depth[first + 8] > 2 * depth[J["head"]] + 0.7 * EYE * size:
+        features += (((7,), 0.0068, DARK, 0.012 * size), ((8,), 0.0068, DARK, 0.012 * size))
     for offsets, radius, colour, nearer in features:
         index = [first + k for k in offsets]
         shape = [rounded(spots[k], radius * size) for k in index]
@@ -101,7 +102,7 @@ DARK: Colour = (30, 26, 26)
 
 
 def _head_points(body: Body, joints: Floats) -> Floats:
-    """Chin, crown, two of hair, face, nose, two eyes."""
+    """Chin, crown, three of hair (the last in the nape: it says where somebody looks), face, nose, two eyes."""
     size = body.stature_m * body.head
     head, nose = joints[J["head"]], joints[J["nose"]]
     forward = _unit(nose - head) * size
@@ -112,10 +113,11 @@ def _head_points(body: Body, joints: Floats) -> Floats:
         (
             head - 0.016 * up,
             head + 0.01 * up,
-            head - 0.004 * forward + 0.034 * up,
-            head - 0.03 * forward + 0.014 * up,
-            head + 0.018 * forward - 0.012 * up,
-            nose - 0.008 * forward,
+            head - 0.008 * forward + 0.034 * up,
+            head - 0.034 * forward + 0.012 * up,
+            head - 0.036 * forward - 0.01 * up,
+            head + 0.022 * forward - 0.012 * up,
+            nose - 0.004 * forward,
             eyes - 0.019 * side,
             eyes + 0.019 * side,
         )

@@ -10,7 +10,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from muybridge.data.figures.acting import placed
-from muybridge.data.figures.body import Colour, Floats
+from muybridge.data.figures.body import Floats
+from muybridge.data.figures.colours import Colour
 
 
 class Part(NamedTuple):

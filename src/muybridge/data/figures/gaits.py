@@ -17,7 +17,8 @@ from muybridge.data.figures.action import (
 )
 from muybridge.data.figures.body import Pose
 
-TOWARDS_OR_AWAY = ((66.0, 114.0), (246.0, 294.0))
+TOWARDS_OR_AWAY = ((82.0, 98.0), (262.0, 278.0))
+ON_HIPS = 0.5  # share of gallopers whose hands are there; the others let their arms hang
 
 
 def stride(phase: float) -> float:
@@ -87,19 +88,22 @@ def skip(phase: float, style: Style) -> Pose:
 
 
 def side_gallop(phase: float, style: Style) -> Pose:
-    """The right leg reaches out, the left one closes to it, both off the floor; arms out to the sides."""
-    out = 24 * style.vigour
-    closed = Pose(
-        hip_l=11, hip_r=11, knee_l=20, knee_r=20, stance_l=2, stance_r=2, spread_l=58, spread_r=58,
-        elbow_l=14 + style.bend, elbow_r=14 + style.bend, planted=0,
-    )  # fmt: skip
-    opened = closed._replace(hip_l=4, hip_r=4, knee_l=8, knee_r=8, spread_l=74, spread_r=74)
+    """The right leg reaches out, the left one closes to it, both off the floor; hands on the hips, or low."""
+    out = 30 * style.vigour
+    closed = Pose(hip_l=11, hip_r=11, knee_l=20, knee_r=20, stance_l=-4, stance_r=2, planted=0)
+    if style.lot < ON_HIPS:
+        closed = both(closed, spread=44, fold=-92, shoulder=-12, elbow=14)
+    else:
+        closed = both(closed, spread=9, elbow=10 + style.bend)
+    opened = closed._replace(hip_l=4, hip_r=4, knee_l=8, knee_r=8)
+    if style.lot >= ON_HIPS:
+        opened = both(opened, spread=20)
     pose = through(
         phase,
-        (0.0, closed._replace(stance_r=6)),
-        (0.3, opened._replace(stance_r=out, stance_l=0.75 * out)),
-        (0.44, opened._replace(stance_r=0.64 * out, stance_l=0.95 * out)),
-        (0.64, closed._replace(stance_r=1, stance_l=0.6 * out, knee_r=6, hip_r=3)),
+        (0.0, closed._replace(stance_r=8)),
+        (0.3, opened._replace(stance_r=out, stance_l=0.6 * out)),
+        (0.44, opened._replace(stance_r=0.6 * out, stance_l=out)),
+        (0.64, closed._replace(stance_r=2, stance_l=0.6 * out, knee_r=6, hip_r=3)),
         (0.84, closed._replace(stance_r=-1, stance_l=-1, knee_l=10, knee_r=10, point_l=35, point_r=35)),
         cyclic=True,
     )
@@ -146,7 +150,7 @@ GAITS: dict[str, Action] = {
         curve=side_gallop,
         seconds=(0.6, 0.8),
         views=((72.0, 108.0),),
-        path=lambda phase, style: (0.0, 1.05 * style.vigour * phase),
+        path=lambda phase, style: (0.0, 1.35 * style.vigour * phase),
     ),
     "jump": Action(curve=jump, seconds=(1.2, 1.6), views=FROM_THE_SIDE, path=_leap),
 }

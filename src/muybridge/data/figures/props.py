@@ -14,9 +14,12 @@ import numpy as np
 
 from muybridge.data.figures.acting import Person, placed
 from muybridge.data.figures.actions import ACTIONS
-from muybridge.data.figures.body import Colour, Floats, J, skeleton
+from muybridge.data.figures.body import Floats, J, skeleton
+from muybridge.data.figures.colours import Colour, clear_of
 from muybridge.data.figures.furniture import Chair, Part, Table, Thing, block, bright, darker, placer, wood
 from muybridge.data.figures.things import GRIP, HANDLE, LEAF, TURN, door_angle, on_table, pulls
+
+DARK: Colour = (44, 34, 26)  # in which the panels of a leaf are lost
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,7 +207,10 @@ def _door_before(person: Person, beat: int, rng: np.random.Generator) -> Door:
     style = person.style_in(beat)
     joints = skeleton(ACTIONS["open_door"].pose(TURN, style), person.body)
     x, y, z = joints[J["wrist_l" if style.left_handed else "wrist_r"]].tolist()
-    colour = wood(rng) if rng.random() < 0.6 else (rng.uniform(190, 235),) * 3
+    body, painted = person.body, rng.random() < 0.4
+    colour = clear_of(
+        [body.shirt, body.trousers, DARK], 45, lambda: (rng.uniform(170, 235),) * 3 if painted else wood(rng)
+    )
     return Door(
         person=person,
         beats=tuple(_served(person, beat)),
@@ -212,7 +218,7 @@ def _door_before(person: Person, beat: int, rng: np.random.Generator) -> Door:
         hinge=-1 if style.left_handed else 1,
         way=-1 if pulls(style) else 1,
         colour=colour,
-        frame=darker(colour, rng.uniform(0.45, 0.75)),
+        frame=darker(colour, rng.uniform(0.4, 0.6)),
     )
 
 

@@ -89,13 +89,14 @@ def clip_scene(label: str, *, seed: int, split: str, index: int, size: tuple[int
     beat = Beat(action=label, start_s=0, end_s=seconds, phase_s=phase_s, yaw=yaw, phase=phase)
     people = [Person(body=body, style=style, beats=(beat,))]
     if does.partner:
-        people.append(partner_of(people[0], 0, Body.drawn(rng), Style.drawn(rng), track=1))
+        other = Body.drawn(rng, [body])
+        people.append(partner_of(people[0], 0, other, Style.drawn(rng), track=1))
     people = _centred(people, rng)
     half_way = abs(people[0].place_at(seconds)[0] - people[0].x_m) / 2
     # Who is fast is followed by the camera; so are some who are not.
     follow = max(rng.random() * (rng.random() < 0.4), 1 - 0.9 / max(half_way, 0.9))
     # Two who walk, one this way and one that, would leave open whose way the name tells.
-    passers_by = [] if label in WALKS else drawn_passers_by(rng, seconds)
+    passers_by = [] if label in WALKS else drawn_passers_by(rng, seconds, people)
     stage = drawn_stage(
         rng,
         size,

@@ -30,7 +30,7 @@ from muybridge.data.figures.scenes import SPLITS, Scene, clip_scene, known
 from muybridge.data.figures.script import Span
 from muybridge.data.figures.untrimmed import long_scene
 
-WORLD = 2
+WORLD = 3
 """Grows whenever the same seed films something else."""
 
 TASKS = ("recognition", "temporal", "spatiotemporal")

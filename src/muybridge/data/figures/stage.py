@@ -6,19 +6,22 @@ A `Stage` is a function of time: nothing moves on from frame to frame, so frames
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from math import cos, pi, sin
+from dataclasses import dataclass, field
+from math import sin
 
 import numpy as np
 
 from muybridge.data.figures.acting import Person
 from muybridge.data.figures.backdrop import Backdrop, Camera
-from muybridge.data.figures.body import Colour, Floats, J
+from muybridge.data.figures.body import Floats
 from muybridge.data.figures.brush import Box, Image, Light, cast, paint
 from muybridge.data.figures.bystanders import INDOORS
+from muybridge.data.figures.colours import Colour, gap
 from muybridge.data.figures.flesh import Painted, body_shadow, body_shapes, on_floor, rounded
-from muybridge.data.figures.furniture import Part, Thing
+from muybridge.data.figures.framing import Handling, framed
+from muybridge.data.figures.furniture import Part, Thing, darker
 from muybridge.data.figures.props import Carried, Door
+from muybridge.data.figures.rooms import CLEAR, GRASS, HILLS
 from muybridge.data.figures.sight import Group, unhidden
 
 
@@ -44,41 +47,6 @@ class Truth:
     def action(self) -> str:
         """The first label."""
         return self.labels[0]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Handling:
-    """What whoever holds the camera does with it.
-
-    Attributes:
-        follow: The share of the first person's way that the camera goes along.
-        reach_m: How far it goes to either side at most.
-        pan_m: How far it wanders to either side on its own.
-        zoom: How much longer the focal length gets at most, as a share.
-        sway_s: How long it takes to wander or zoom there and back.
-        since: Where in that it is at 0 s, 0..1.
-        shake: In pixels.
-    """
-
-    follow: float = 0.0
-    reach_m: float = 3.0
-    pan_m: float = 0.0
-    zoom: float = 0.0
-    sway_s: float = 8.0
-    since: float = 0.0
-    shake: float = 0.0
-
-    def held(self, camera: Camera, first: Person | None, time_s: float) -> Camera:
-        """The camera at a time, which follows the first person."""
-        turn = 2 * pi * (time_s / self.sway_s + self.since)
-        x = self.pan_m * sin(turn)
-        if first and self.follow:
-            x += self.follow * first.place_at(time_s)[0]
-        x = camera.x_m + min(self.reach_m, max(-self.reach_m, x))
-        right, down = (sum(sin(time_s * rate + k) for rate in (3.1, 7.3, 12.7)) / 2 for k in (0, 2))
-        if self.zoom:
-            camera = camera.zoomed(1 + self.zoom * (1 - cos(1.3 * turn)) / 2)
-        return replace(camera, x_m=x, shake=(self.shake * right, self.shake * down))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,85 +148,34 @@ def drawn_stage(
         since=rng.random(),
         shake=rng.uniform(0.2, 1.6) * size[0] / 120 * (rng.random() < 0.4),
     )
-    camera, handling = _framed(camera, handling, people, things)
-    outdoors = bool(rng.random() < 0.25) and not any(isinstance(thing, INDOORS) for thing in things)
+    camera, handling = framed(camera, handling, people, things)
+    shown = _shown(people, things)
+    outdoors = bool(rng.random() < 0.35) and not any(isinstance(thing, INDOORS) for thing in things)
+    outdoors = outdoors and all(gap(one, green) > 0.7 * CLEAR for one in shown for green in (HILLS, GRASS))
     return Stage(
         camera=camera,
-        backdrop=Backdrop(rng, camera, handling.reach_m, outdoors=outdoors),
+        backdrop=Backdrop(rng, camera, handling.reach_m, outdoors=outdoors, beside=shown),
         people=people,
         things=things,
         passers_by=passers_by,
         light=light,
         handling=handling,
         exposure=Exposure(
-            brightness=rng.uniform(0.86, 1.16),
+            brightness=rng.uniform(0.92, 1.18),
             warmth=rng.uniform(-0.07, 0.09),
             drift=rng.uniform(0.02, 0.14) * (rng.random() < 0.3),
-            flicker=rng.uniform(0.1, 0.35) * (rng.random() < 0.06),
+            flicker=rng.uniform(0.08, 0.25) * (rng.random() < 0.06),
             noise=rng.uniform(0, 4.5),
             seed=int(rng.integers(2**31)),
         ),
     )
 
 
-WIDEST = 0.55  # the shortest focal length against the drawn one; who is farther apart leaves the picture
-RIM = 0.04  # of the frame's height that stays free round people
-
-
-def _framed(
-    camera: Camera, handling: Handling, people: Sequence[Person], things: Sequence[Thing]
-) -> tuple[Camera, Handling]:
-    """Widen and tilt until people and what they use are in the picture; zoom in no further than they stay."""
-    if not people:
-        return camera, handling
-    begin = min(person.beats[0].start_s for person in people)
-    end = max(person.beats[-1].end_s for person in people)
-    times = np.linspace(begin, end, max(6, min(60, round(4 * (end - begin))))).tolist()
-    used = [thing for thing in things if isinstance(thing, (Carried, Door))]
-    crowd = [
-        np.concatenate(
-            [_outline(one, at) for one in people]
-            + [part.points for thing in used for part in thing.parts_at(at)]
-        )
-        for at in times
-    ]
-    steady = replace(handling, zoom=0.0)
-    followed = [steady.held(camera, people[0], at).x_m for at in times]
-    away = [camera.away_m - points[:, 2] for points in crowd]
-    ends = np.concatenate([points[:, 0] - x for points, x in zip(crowd, followed, strict=True)])
-    middle = float(ends.min() + ends.max()) / 2
-    across = max(
-        float(np.abs((points[:, 0] - x - middle) / z).max())
-        for points, x, z in zip(crowd, followed, away, strict=True)
-    )
-    down = np.concatenate([(camera.eye_m - points[:, 1]) / z for points, z in zip(crowd, away, strict=True)])
-    top, bottom, rim = float(down.min()), float(down.max()), RIM * camera.height
-    room = min((camera.height - 2 * rim) / (bottom - top), (camera.width / 2 - rim) / across)
-    camera = camera.zoomed(min(1.0, max(WIDEST, room / camera.focal)))
-    low, high = camera.height - rim - camera.focal * bottom, rim - camera.focal * top
-    horizon = min(low, max(high, (camera.horizon + (low + high) / 2) / 2))
-    camera = replace(camera, horizon=horizon, x_m=middle)
-
-    def fits(handling: Handling) -> bool:
-        held = [handling.held(camera, people[0], at) for at in times]
-        return all(_holds(one, points) for one, points in zip(held, crowd, strict=True))
-
-    zooms = (replace(handling, zoom=handling.zoom * share) for share in (1.0, 0.75, 0.5, 0.25))
-    return camera, next((one for one in zooms if fits(one)), steady) if handling.zoom else steady
-
-
-def _outline(person: Person, time_s: float) -> Floats:
-    """A person's joints and the crown of the head (n, 3)."""
-    joints = person.joints_at(time_s)
-    head, neck = joints[J["head"]], joints[J["neck"]]
-    return np.concatenate((joints, [head + 0.6 * (head - neck)]))
-
-
-def _holds(camera: Camera, points: Floats) -> bool:
-    """Whether the frame holds all of these."""
-    x, y, _ = np.array(camera.spots(points)).T
-    edge = RIM / 2 * camera.height
-    return bool(min(x.min(), camera.width - x.max(), y.min(), camera.height - y.max()) >= edge)
+def _shown(people: Sequence[Person], things: Sequence[Thing]) -> list[Colour]:
+    """The colours, as the light leaves them, that must be seen before wall and floor."""
+    worn = [colour for one in people for colour in (one.body.shirt, one.body.trousers, one.body.skin)]
+    used = [thing.colour for thing in things if isinstance(thing, (Carried, Door))]
+    return [darker(colour, 0.85) for colour in worn + used]
 
 
 def _thing_shapes(parts: Sequence[Part], camera: Camera, light: Light, mask: Image) -> list[Painted]:

@@ -24,7 +24,7 @@ TURN, LET_GO, OPEN = (
 WIDE_OPEN = 82.0  # degrees
 LEAF, HANDLE = 0.44, 0.385  # statures from the hinge to the leaf's edge and to its handle
 HANDLE_UP = 0.56
-HANDLE_ASIDE = 0.06  # of who opens, towards the arm that does
+HANDLE_ASIDE = 0.15  # of who opens, towards the arm that does: they stand beside the leaf, not before it
 DOOR_AHEAD = {"pull": 0.34, "push": 0.22}  # statures from who opens to the closed leaf
 
 
@@ -109,7 +109,12 @@ PICK_UP = Action(
     curve=pick_up, seconds=(1.3, 1.9), cyclic=False, views=((-40.0, 50.0), (130.0, 220.0)), thing="box"
 )
 OPEN_DOOR = Action(
-    curve=open_door, seconds=(1.4, 2.0), cyclic=False, views=((-30.0, -4.0), (184.0, 210.0)), thing="door"
+    curve=open_door,
+    seconds=(1.4, 2.0),
+    cyclic=False,
+    # From behind: the whole of a closed leaf is seen, the edge of an open one, and nobody stands before either.
+    views=((-84.0, -70.0), (250.0, 264.0)),
+    thing="door",
 )
 THINGS: dict[str, Action] = {
     "pick_up": PICK_UP,

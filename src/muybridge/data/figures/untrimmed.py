@@ -14,10 +14,11 @@ from muybridge.data.figures.action import Style
 from muybridge.data.figures.actions import ACTIONS, RECOGNIZED
 from muybridge.data.figures.body import Body
 from muybridge.data.figures.bystanders import drawn_clutter
+from muybridge.data.figures.framing import WIDEST
 from muybridge.data.figures.props import things_for
 from muybridge.data.figures.scenes import RATES, Scene, drawn_crf, generator
 from muybridge.data.figures.script import ENDED_BY, Script, Span, meet
-from muybridge.data.figures.stage import WIDEST, Stage, drawn_stage
+from muybridge.data.figures.stage import Stage, drawn_stage
 
 FEWEST, MOST = 3, 12  # actions, besides coming and going
 LONGEST_PAUSE_S = 7.0  # on the average; if there is more time, nobody is there for longer
@@ -194,7 +195,8 @@ class _Play:
         if unit == "pick_up":
             return rng.uniform(*ASLANT[rng.integers(2)])
         if unit == "open_door":
-            return rng.uniform(184, 206) if self.side > 0 else rng.uniform(-26, -4)
+            right, left = ACTIONS["open_door"].views
+            return rng.uniform(*(left if self.side > 0 else right))
         return None
 
     def _meet(self, unit: str) -> None:
