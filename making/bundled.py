@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import json
 import os
 import re
 import shutil
@@ -50,12 +51,8 @@ def main() -> None:
     asked = parser.parse_args()
 
     from muybridge.cli.train import run_training
-    from muybridge.data.clips import ClipDataset
     from muybridge.data.figures import film_dataset
-    from muybridge.data.layouts import read_samples
-    from muybridge.model_file import load_model, save_model
     from muybridge.recipe import load_recipe
-    from muybridge.tasks.recognition import evaluate
 
     films, fresh, out = WORK / "films", WORK / "fresh", WORK / "run"
     print(f"filming into {WORK}", flush=True)
@@ -67,15 +64,25 @@ def main() -> None:
         if resume is None:
             shutil.rmtree(out, ignore_errors=True)
         run_training(films, recipe, out, resume=resume, devices=asked.devices)
-    loaded = load_model(out / "model.safetensors")
+    bundle(out / "model.safetensors", films, fresh)
+
+
+def bundle(trained: Path, films: Path, fresh: Path) -> None:
+    """Measure a trained model on fresh films and real people, and put it into the package with these figures."""
+    from muybridge.data.clips import ClipDataset
+    from muybridge.data.layouts import read_samples
+    from muybridge.model_file import load_model, save_model
+    from muybridge.tasks.recognition import evaluate
+
+    loaded = load_model(trained)
     everything = tuple(s for part in read_samples(fresh).splits.values() for s in part)
     measured = evaluate(loaded.model, ClipDataset(everything, loaded.labels, loaded.clip, train=False))
     print(f"{len(everything)} fresh films: top-1 {measured.top1:.1%}")
     facts: dict[str, Any] = {
         **{name: loaded.facts[name] for name in ("recipe", "best_epoch", "versions")},
-        "data": f"{loaded.facts['videos']['train']} films of `muybridge data make figures`, seed {TRAIN_SEED}",
+        "data": f"{loaded.facts['videos']['train']} films of figures, {which(films)}",
         "measured": {
-            "on": f"{len(everything)} films of seed {FRESH_SEED}",
+            "on": f"{len(everything)} other films, {which(fresh)}",
             "top1": measured.top1,
             "top5": measured.top5,
             "mean_class": measured.mean_class,
@@ -94,6 +101,12 @@ def main() -> None:
         facts=facts,
     )
     print(f"wrote {TARGET}, {TARGET.stat().st_size / 1e6:.2f} MB")
+
+
+def which(films: Path) -> str:
+    """What decides the films of a folder."""
+    facts = json.loads((films / "manifest.json").read_text())
+    return f"world {facts['world']}, seed {facts['seed']}"
 
 
 def on_real_people(loaded: LoadedModel) -> dict[str, Any] | None:
