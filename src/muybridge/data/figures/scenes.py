@@ -122,7 +122,7 @@ def story_scene(actions: Sequence[str], *, seed: int, size: tuple[int, int], fps
     rng = np.random.default_rng((seed, crc32(b"story")))
     # Nobody walks backwards here, and who falls falls towards the middle of the picture.
     style = replace(Style.drawn(rng), falls="forward", lot=rng.uniform(0.5, 1))
-    script = Script(rng, Body.drawn(rng), style, x_m=-1.1, room_m=(-2.2, 2.2))
+    script = Script(rng, Body.drawn(rng), style, x_m=-1.1, room_m=(-3.4, 3.4))
     for name in _completed(actions):
         if ACTIONS[name].partner:
             raise ValueError(f"it takes two to {name}, and a story has one person; leave it out")

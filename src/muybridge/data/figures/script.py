@@ -139,9 +139,10 @@ class Script:
         x = self.place[0]
         rooms = [((high - x if way > 0 else x - low) / abs(way), way, view) for way, view in ways]
         phases, way, view = max(rooms, key=lambda item: item[0])
-        if phases < 1.5:
+        whole = (high - low) / abs(way)
+        if phases < 1.5 or phases < 2 <= whole:
             self.go(low + 0.05 if way > 0 else high - 0.05)
-            phases = (high - low) / abs(way)
+            phases = whole
         yaw = self._into_lane(action, self.rng.uniform(*view))
         phases = max(1, min(LONGEST_TRAVEL, int(phases)))
         phase_s = self.rng.uniform(*does.seconds)
