@@ -4,8 +4,8 @@
 
 Films people (`data make figures`), trains on them with the recipe `figures`, measures on 500 films of another seed that
 chose nothing, and on real people where the shared clips are at hand, and writes
-`src/muybridge/bundled/tiny3d.figures.safetensors` in half precision with all these figures in it. About an hour and a
-half on two cores; what is there already in `build/bundled` is not done again.
+`src/muybridge/bundled/tiny3d.figures.safetensors` in half precision with all these figures in it. About three quarters
+of an hour on two cores; what is there already in `build/bundled` is not done again.
 """
 
 from __future__ import annotations
