@@ -7,9 +7,9 @@ Narrow versions of the papers' networks see the same films, as often, in the sam
 of its own with one thread and leaves `build/tables/runs/ROW-SEED.json`; what is there is not done again, so the work
 can be stopped at any time. Two runs go side by side. A GPU, where there is one, is used.
 
-The films are of 27 actions. Those of `TARGET` hold five pairs that no single frame can tell apart, because one is the
-other backwards (sit down, stand up) or because half of the people walk backwards (walk left, walk right). The other
-actions are there to be learnt from first, in the table of transfer.
+What the rows are, `rows.py` says. The films are of 27 actions. Those of `TARGET` hold five pairs that no single frame
+can tell apart, because one is the other backwards (sit down, stand up) or because half of the people walk backwards
+(walk left, walk right). The other actions are there to be learnt from first, in the table of transfer.
 """
 
 from __future__ import annotations
@@ -20,229 +20,31 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from rows import (
+    BATCH,
+    CLAIMS,
+    EPOCHS,
+    FILM,
+    PAIRED,
+    SIDE,
+    SOURCE,
+    TARGET,
+    TEST_VIDEOS,
+    TRAIN_VIDEOS,
+    Row,
+    rows,
+)
+
 HERE = Path(__file__).resolve().parent
 WORK = HERE.parent / "build" / "tables"
 PAGE = HERE.parent / "docs" / "tables.md"
-
-PAIRED = (
-    *("sit_down", "stand_up", "pick_up", "put_down", "open_door", "close_door"),
-    *("walk_left", "walk_right", "fall", "get_up"),
-)
-TARGET = (*PAIRED, "jump_in_place", "squat", "wave", "clap")
-SOURCE = (
-    *("walk", "run", "skip", "side_gallop", "jump", "jumping_jack", "bend", "kick", "wave_both", "box"),
-    *("shake_hands", "hug", "push"),
-)
-TRAIN_VIDEOS, TEST_VIDEOS = 60, 20
-"""Of each action."""
-EPOCHS, BATCH, SIDE = 14, 8, 64
-FRAME = (72, 96)
-"""Height and width of the films."""
-FRAMES, FPS = 12, 5.6
-"""2.1 of the films' 2 to 3 seconds."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One line of a table: a network, what it sees of a clip, and what it starts from."""
-
-    table: str
-    key: str
-    text: str
-    model: str
-    options: dict[str, Any] = field(default_factory=dict)
-    frames: int = FRAMES
-    fps: float = FPS
-    stride: int = 1
-    lr: float = 0.05
-    actions: tuple[str, ...] = TARGET
-    start: str = ""
-    freeze: bool = False
-
-
-def rows() -> Iterator[Row]:
-    """Every run, in an order in which none waits for a later one."""
-    side: dict[str, Any] = {"size": SIDE, "width": 0.25}
-    yield from (
-        Row(
-            table="fusion",
-            key="single",
-            text="single frame",
-            model="deepvideo_single",
-            options=side,
-            frames=1,
-            lr=0.01,
-        ),
-        Row(
-            table="fusion",
-            key="late",
-            text="late fusion: two frames, 2 s apart",
-            model="deepvideo_late",
-            options=side,
-            frames=2,
-            stride=11,
-            lr=0.01,
-        ),
-        Row(
-            table="fusion",
-            key="early",
-            text="early fusion: ten frames",
-            model="deepvideo_early",
-            options=side,
-            frames=10,
-            fps=4.7,
-            lr=0.01,
-        ),
-        Row(
-            table="fusion",
-            key="slow_fusion",
-            text="slow fusion: ten frames",
-            model="deepvideo_slow",
-            options=side,
-            frames=10,
-            fps=4.7,
-            lr=0.01,
-        ),
-    )
-    i3d: dict[str, Any] = {"model": "i3d_rgb", "options": {"width": 0.25}}
-    yield from (
-        Row(
-            table="i3d",
-            key="mean",
-            text="ConvNet, mean over 6 frames",
-            model="narrow:mean_inception",
-            frames=6,
-            fps=2.8,
-        ),
-        Row(
-            table="i3d",
-            key="lstm",
-            text="(a) ConvNet + LSTM over 6 frames",
-            model="narrow:lstm_inception",
-            frames=6,
-            fps=2.8,
-        ),
-        Row(
-            table="i3d",
-            key="c3d",
-            text="(b) 3D ConvNet (C3D with batch norm)",
-            model="c3d_bn",
-            options=side,
-            frames=16,
-            fps=7.5,
-        ),
-        Row(table="i3d", key="i3d", text="(e) I3D, RGB", **i3d),
-        Row(table="transfer", key="source", text="", actions=SOURCE, **i3d),
-        Row(
-            table="transfer",
-            key="last_layer",
-            text="last layer only",
-            start="source",
-            freeze=True,
-            lr=0.1,
-            **i3d,
-        ),
-        Row(table="transfer", key="fine_tuned", text="all layers", start="source", lr=0.02, **i3d),
-    )
-    shallow = [[1], [1], [3], [3]]
-    fast = [[3]] * 4
-    slow = {"width": 24, "block_frames": shallow}
-    yield Row(
-        table="slowfast",
-        key="slow_only",
-        text="Slow only, 3 frames",
-        model="slow_r50_8x8",
-        options=slow,
-        frames=3,
-        stride=4,
-    )
-    both: dict[str, Any] = {"alpha": 4, "width": 24, "slow_block_frames": shallow, "fast_block_frames": fast}
-    for key, text, change in (
-        ("slowfast", "SlowFast: 3 + 12 frames, time-strided convolution, beta 1/8", {}),
-        ("time_to_channel", "lateral: time to channel", {"lateral": "time_to_channel"}),
-        ("time_strided_sampling", "lateral: time-strided sampling", {"lateral": "time_strided_sampling"}),
-        ("beta_4", "beta 1/4", {"beta": 1 / 4}),
-        ("beta_12", "beta 1/12", {"beta": 1 / 12}),
-        ("grey", "Fast sees grey", {"fast_input": "grey"}),
-        ("time_difference", "Fast sees time difference", {"fast_input": "time_difference"}),
-        ("half_resolution", "Fast sees half the resolution", {"fast_input": "half_resolution"}),
-    ):
-        yield Row(table="slowfast", key=key, text=text, model="slowfast_r50_4x16", options=both | change)
-
-
-@dataclass(frozen=True)
-class Claim:
-    """What a paper found: one row above another."""
-
-    table: str
-    text: str
-    above: str
-    below: str
-    measure: str = "top1"
-
-
-CLAIMS = (
-    Claim(
-        "fusion",
-        "slow fusion above single frame (Karpathy et al.: 60.9 against 59.3 on Sports-1M)",
-        "slow_fusion",
-        "single",
-    ),
-    Claim("fusion", "slow fusion above early fusion (60.9 against 57.7)", "slow_fusion", "early"),
-    Claim("fusion", "slow fusion above late fusion (60.9 against 59.3)", "slow_fusion", "late"),
-    Claim("fusion", "a clip tells the pairs apart, a frame doesn't", "slow_fusion", "single", "pairs"),
-    Claim(
-        "i3d",
-        "I3D above ConvNet + LSTM (Carreira and Zisserman: 71.1 against 63.3 on Kinetics)",
-        "i3d",
-        "lstm",
-    ),
-    Claim("i3d", "I3D above the 3D ConvNet (71.1 against 56.1)", "i3d", "c3d"),
-    Claim("i3d", "ConvNet + LSTM above the 3D ConvNet (63.3 against 56.1)", "lstm", "c3d"),
-    Claim(
-        "i3d",
-        "order matters: the LSTM tells the pairs apart, the mean over frames doesn't",
-        "lstm",
-        "mean",
-        "pairs",
-    ),
-    Claim("transfer", "fine-tuning all layers above training from scratch", "fine_tuned", "i3d"),
-    Claim("transfer", "fine-tuning all layers above the last layer alone", "fine_tuned", "last_layer"),
-    Claim(
-        "slowfast",
-        "SlowFast above Slow alone (Feichtenhofer et al.: 75.6 against 72.6)",
-        "slowfast",
-        "slow_only",
-    ),
-    Claim("slowfast", "the same for the pairs", "slowfast", "slow_only", "pairs"),
-    Claim(
-        "slowfast",
-        "time-strided convolution above time to channel (75.6 against 75.2)",
-        "slowfast",
-        "time_to_channel",
-    ),
-    Claim(
-        "slowfast",
-        "time-strided convolution above time-strided sampling (75.6 against 75.4)",
-        "slowfast",
-        "time_strided_sampling",
-    ),
-    Claim(
-        "slowfast",
-        "a Fast pathway that sees grey is better than none (75.5 against 72.6)",
-        "grey",
-        "slow_only",
-    ),
-)
-
 
 # One run, in a process of its own.
 
@@ -280,13 +82,17 @@ def run(row: Row, seed: int, out: Path) -> dict[str, Any]:
             "clip.std=[0.225, 0.225, 0.225]",
             "clip.test_clips=1",
             "clip.test_crops=1",
-            "augment.scale=[1.0, 1.2]",
-            "augment.shift=0.5",
+            "augment.scale=[1.0, 1.0]",
+            "augment.shift=0.3",
+            *(f"augment.{change}=0" for change in ("brightness", "contrast", "saturation")),
             'augment.flip_never=["walk_left", "walk_right"]',
             f"data.batch_size={BATCH}",
             "data.num_workers=0",
             "train.precision=bf16-mixed",
             f"train.epochs={EPOCHS}",
+            "train.optimizer=adamw",
+            "train.weight_decay=0.02",
+            "train.label_smoothing=0",
             f"train.lr={row.lr}",
             f"train.seed={seed}",
             f"train.freeze_backbone={str(row.freeze).lower()}",
@@ -365,7 +171,7 @@ def film(workers: int) -> None:
         film_dataset(
             WORK / "films" / name,
             videos_per_class=(TRAIN_VIDEOS, 0, TEST_VIDEOS),
-            size=FRAME,
+            size=FILM,
             seed=4,
             actions=actions,
             workers=workers,
