@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from statistics import mean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from tables import Claim, Row
+from rows import TARGET, TRAIN_VIDEOS, Claim, Row
 
 Runs = Mapping[str, Sequence[Mapping[str, Any]]]
 
@@ -64,11 +63,11 @@ def _head(runs: Runs) -> Iterator[str]:
     yield ""
     epochs = every[0]["epochs"] if every else 0
     yield (
-        "Made by `make tables`; change `making/tables.py` instead. Every row is a narrow version of a paper's network, "
-        f"trained from fresh weights on the same 336 films of 14 actions for {epochs} epochs, and "
-        f" measured on {videos} films of other people in other rooms, one view each. Figures are means over "
-        f"{seeds} seeds, with the lowest and the highest in brackets; {videos} films tell differences of about "
-        "5 points apart, no less."
+        "Made by `make tables`; change `making/rows.py` instead. Every row is a narrow version of a paper's network, "
+        f"trained from fresh weights on the same {len(TARGET) * TRAIN_VIDEOS} films of {len(TARGET)} actions for "
+        f"{epochs} epochs, and measured on {videos} films of other people in other rooms, one view each. Figures are "
+        f"means over {seeds} seeds, with the lowest and the highest in brackets; {videos} films tell differences of "
+        "about 5 points apart, no less."
     )
     yield ""
     yield (

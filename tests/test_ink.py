@@ -52,6 +52,17 @@ def test_a_label_outside_the_set_has_a_colour() -> None:
     assert "other" in ink.label_colours(["a", "b"], ["other"])
 
 
+def test_an_answer_has_the_same_colours_in_every_picture() -> None:
+    labels = [f"action {index}" for index in range(27)]
+    scores = [0.01 * index for index in range(27)]
+    windows = [window(0, 1, *scores), window(1, 2, *scores[::-1])]
+    overlay = ink.answer_colours(labels, windows, others=["action 2", "action 25"])
+    report = ink.answer_colours(labels, windows, ink.ranked(scores, labels, 5), ["action 13", "action 0"])
+    leading = ink.leading_labels(windows, labels, len(ink.PALETTE))
+    assert [overlay[label] for label in leading] == [report[label] for label in leading]
+    assert len({overlay[label] for label in leading}) == len(leading)
+
+
 def test_ranked_wants_one_score_per_label() -> None:
     with pytest.raises(ValueError, match="2 scores for 3 labels"):
         ink.ranked([0.5, 0.5], ["a", "b", "c"])

@@ -50,20 +50,20 @@ class Stretch(NamedTuple):
 def label_colours(labels: Sequence[str], shown: Iterable[str] = ()) -> dict[str, Colour]:
     """One colour per label, the same in every picture of a model.
 
-    A label's place in `labels` picks its colour. Beyond ten labels places share colours, so the labels in
-    `shown` are spread over free colours first, in the order of `labels`.
+    A label's place in `labels` picks its colour. Beyond ten labels places share colours, so the first ten in
+    `shown` are spread over free colours first, in their order.
 
     Args:
         labels: Every label of the model (`k`).
-        shown: The labels that appear in the picture.
+        shown: The labels that appear in the picture, most important first.
     """
     place = {label: index % len(PALETTE) for index, label in enumerate(labels)}
-    for label in shown:
+    wanted = list(dict.fromkeys(shown))
+    for label in wanted:
         place.setdefault(label, len(place) % len(PALETTE))
     if len(place) > len(PALETTE):
         taken: set[int] = set()
-        wanted = set(shown)
-        for label in [label for label in place if label in wanted][: len(PALETTE)]:
+        for label in wanted[: len(PALETTE)]:
             while place[label] in taken:
                 place[label] = (place[label] + 1) % len(PALETTE)
             taken.add(place[label])
@@ -89,6 +89,24 @@ def leading_labels(windows: Sequence[Window], labels: Sequence[str], count: int)
         [max(window.scores[index] for window in windows) for index in range(len(labels))] if windows else []
     )
     return [score.label for score in ranked(peaks, labels, count)] if windows else []
+
+
+def answer_colours(
+    labels: Sequence[str],
+    windows: Sequence[Window],
+    top: Iterable[Score] = (),
+    others: Iterable[str] = (),
+) -> dict[str, Colour]:
+    """Colours of an answer's labels, the same in its overlay, its timeline and its report.
+
+    Args:
+        labels: Every label of the model (`k`).
+        windows: The answer over time.
+        top: The answer for the whole video.
+        others: What else a picture shows, such as the truth.
+    """
+    leading = leading_labels(windows, labels, len(PALETTE))
+    return label_colours(labels, [*leading, *(score.label for score in top), *others])
 
 
 def stretches(windows: Sequence[Window], duration_s: float) -> list[Stretch]:

@@ -24,9 +24,9 @@ from muybridge.files import appearing
 from muybridge.ink import (
     Colour,
     Stretch,
+    answer_colours,
     clock,
     hex_colour,
-    label_colours,
     leading_labels,
     ranked,
     stretches,
@@ -89,9 +89,7 @@ def write_report(
     parts = stretches(windows, duration_s)
     winners = [ranked(part.window.scores, labels, 1)[0].label for part in parts]
     lanes = leading_labels(windows, labels, _LANES)
-    colours = label_colours(
-        labels, [*lanes, *winners, *(s.label for s in top), *(name for name, _, _ in truth)]
-    )
+    colours = answer_colours(labels, windows, top, [*winners, *(name for name, _, _ in truth)])
     embedded = video_path is not None and video_path.stat().st_size <= embed_limit
     template = resources.files("muybridge").joinpath("report.html").read_text(encoding="utf-8")
     slots = {

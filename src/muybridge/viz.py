@@ -21,6 +21,7 @@ from torch.nn import functional as F
 from muybridge.ink import (
     Colour,
     Stretch,
+    answer_colours,
     font_file,
     label_colours,
     load_font,
@@ -169,7 +170,7 @@ class _Drawing:
         self.rows = [ranked(part.window.scores, labels, max_labels) for part in self.parts]
         self.rows = self.rows or [list(top[:max_labels])]
         shown = dict.fromkeys(score.label for score in chain.from_iterable(self.rows))
-        self.colours = label_colours(labels, shown)
+        self.colours = answer_colours(labels, windows, top, shown)
         self.names = _shown_names(labels, shown)
         # One width for all panels: a box that changes with every window flickers.
         self.width = _panel_width(list(self.names.values()), *size)

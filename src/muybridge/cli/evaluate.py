@@ -11,22 +11,16 @@ import typer
 from muybridge.cli import console
 from muybridge.cli.checkpoints import fetched, read_labels, tell
 from muybridge.cli.compare import describe_gains, markdown_table, run_names
+from muybridge.cli.measured import describe, draw_gains, write
 from muybridge.types import refuse_flow
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from muybridge.data.clips import ClipDataset
     from muybridge.data.samples import Samples
-    from muybridge.metrics.comparison import Comparison
-    from muybridge.metrics.multi_label import LabelRow, MultiLabelEvaluation
-    from muybridge.metrics.recognition import ClassRow, Evaluation
-    from muybridge.metrics.runs import Run
     from muybridge.metrics.speed import Throughput
     from muybridge.model_file import LoadedModel
-
-MOST_ROWS = 30
-"""Classes that are printed; the others are in the file of --json."""
 
 
 def measure(
@@ -153,15 +147,15 @@ def measure(
         sides = run_names([before, run], [against, Path(checkpoint)])
         result["against"] = {"file": str(against), "model": before.model} | compared.to_dict()
     if out:
-        _write(out, measured, result)
+        write(out, measured, result)
         if compared is not None:
-            _draw_gains(out, compared, *sides)
+            draw_gains(out, compared, *sides)
     if json:
         console.out(json_module.dumps(result, ensure_ascii=False))
     elif markdown:
         console.out(markdown_table([run]))
     else:
-        console.out(_describe(measured, run, result))
+        console.out(describe(measured, run, result))
         if compared is not None:
             console.out("\n" + describe_gains(compared, *sides))
     for path, reason in measured.broken.items():
@@ -200,39 +194,6 @@ def _facts(
     }
 
 
-def _write(out: Path, measured: Evaluation | MultiLabelEvaluation, result: dict[str, Any]) -> None:
-    from muybridge import plots
-    from muybridge.files import write_text
-    from muybridge.metrics.recognition import Evaluation
-
-    out.mkdir(parents=True, exist_ok=True)
-    wrote = ["classes.png"]
-    labels, rows = measured.labels, measured.per_class
-    scores, score_name = [_score(row) for row in rows], "average precision"
-    if isinstance(measured, Evaluation):
-        plots.plot_confusion(measured.confusion, labels, out / "confusion.png")
-        score_name = "accuracy"
-        wrote.append("confusion.png")
-    plots.plot_classes(
-        labels, scores, [row.videos for row in rows], out / "classes.png", score_name=score_name
-    )
-    write_text(out / "result.json", json_module.dumps(result, indent=2) + "\n")
-    console.say(f"wrote {', '.join(wrote)} and result.json into {out}")
-
-
-def _draw_gains(out: Path, compared: Comparison, before: str, after: str) -> None:
-    from muybridge import plots
-
-    plots.plot_gains(compared, out / "gains.png", before=before, after=after)
-    console.say(f"wrote {out}/gains.png")
-
-
-def _score(row: ClassRow | LabelRow) -> float | None:
-    from muybridge.metrics.recognition import ClassRow
-
-    return row.accuracy if isinstance(row, ClassRow) else row.average_precision
-
-
 def _where(
     data: Path, videos: Path | None, split_number: int | None, facts: Mapping[str, Any]
 ) -> tuple[Path | None, int | None]:
@@ -263,73 +224,3 @@ def _as_trained(samples: Samples, data: Path, facts: Mapping[str, Any]) -> Sampl
     if {name: len(part) for name, part in parted.splits.items()} != facts["videos"]:
         console.say("note: the data have changed since training; some of these videos may have been learnt")
     return parted
-
-
-def _describe(measured: Evaluation | MultiLabelEvaluation, run: Run, result: dict[str, Any]) -> str:
-    from muybridge.metrics.recognition import Evaluation
-
-    lines = [
-        f"{run.split}: {run.videos} videos, {measured.views} views each ({run.clips} clips x {run.crops} crops)",
-        *(_single(measured) if isinstance(measured, Evaluation) else _several(measured)),
-        "",
-        f"{run.model}: {run.parameters / 1e6:.2f} M parameters, {run.gflops_per_view:.3g} GFLOPs "
-        f"(multiply-adds) per view, {run.gflops:,.4g} for {run.views} views",
-    ]
-    if (speed := result["throughput"]) is not None:
-        from muybridge.metrics.speed import Throughput
-
-        lines.append(f"network alone: {Throughput(**speed).describe()}")
-    return "\n".join(lines)
-
-
-def _several(measured: MultiLabelEvaluation) -> list[str]:
-    lines = [f"mAP         {measured.mean_average_precision:.1%}"]
-    if measured.left_out:
-        names = ", ".join(measured.left_out[:3]) + (", ..." if len(measured.left_out) > 3 else "")
-        known = len(measured.labels) - len(measured.left_out)
-        lines[0] += f" (mean of {known} classes; no video shows {names})"
-    if measured.unlabelled:
-        lines.append(
-            f"            {measured.map_of_labelled:.1%} without the {measured.unlabelled} videos that show no class, "
-            "as Charades counts"
-        )
-    rows = [
-        (row.label, str(row.videos), "-" if row.average_precision is None else f"{row.average_precision:.1%}")
-        for row in measured.per_class
-    ]
-    return [*lines, "", _class_table(rows, ("class", "videos", "average precision"))]
-
-
-def _class_table(rows: Sequence[tuple[str, ...]], head: tuple[str, ...]) -> str:
-    more = f"\n... and {len(rows) - MOST_ROWS} more classes" if len(rows) > MOST_ROWS else ""
-    return console.table(rows[:MOST_ROWS], head=head) + more
-
-
-def _single(measured: Evaluation) -> list[str]:
-    low, high = measured.top1_interval
-    rows = [
-        (
-            row.label,
-            str(row.videos),
-            "-" if row.accuracy is None else f"{row.accuracy:.1%}",
-            "-" if row.precision is None else f"{row.precision:.1%}",
-            row.mistaken_for or "",
-        )
-        for row in measured.per_class
-    ]
-    lines = [
-        f"top-1       {measured.top1:.1%} (95%: {low:.1%} to {high:.1%})",
-        f"top-5       {measured.top5:.1%}"
-        + (" (no more than 5 classes)" if len(measured.labels) <= 5 else ""),
-        f"mean class  {measured.mean_class:.1%}",
-        "",
-        _class_table(rows, ("class", "videos", "recall", "precision", "mistaken for")),
-    ]
-    if len(measured.labels) <= 12:
-        numbers = [str(i + 1) for i in range(len(measured.labels))]
-        matrix = [
-            (f"{number} {label}", *map(str, row))
-            for number, label, row in zip(numbers, measured.labels, measured.confusion.tolist(), strict=True)
-        ]
-        lines += ["", "confusion (rows: truth, columns: answer)", console.table(matrix, head=("", *numbers))]
-    return lines

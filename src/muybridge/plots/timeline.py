@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from muybridge.ink import (
+    answer_colours,
     clock,
     hex_colour,
-    label_colours,
     leading_labels,
     ranked,
     stretches,
@@ -52,7 +52,7 @@ def plot_timeline(
         raise ValueError("no window to draw; recognize the video with a window, e.g. --window 2s --every 1s")
     winners = [ranked(part.window.scores, labels, 1)[0].label for part in parts]
     shown = leading_labels(windows, labels, max_labels)
-    colours = label_colours(labels, [*shown, *winners])
+    colours = answer_colours(labels, windows, others=winners)
     figure = Figure(figsize=(9.6, 4.4), layout="constrained")
     axes = figure.subplot_mosaic([["scores"], ["strip"]], height_ratios=[8, 1], sharex=True)
     lines, strip = axes["scores"], axes["strip"]

@@ -16,13 +16,12 @@ from muybridge.metrics.recognition import Evaluation, Meter
 from muybridge.types import VideoError
 
 
-class RecognitionTask:
-    """Cross entropy in training, averaged probabilities at test time.
+class ClipTask:
+    """What both tasks are made of.
 
     Args:
         labels: Class names (`k`).
-        label_smoothing: Share of the target spread over all classes (Szegedy et al. 2016,
-            https://arxiv.org/abs/1512.00567).
+        label_smoothing: Share of a target that is taken off it.
         class_weights: Weight of each class in the loss (`k`), see `balanced_weights`.
         batch_views: Views that go through the network at once at test time; bounds the memory.
     """
@@ -42,6 +41,25 @@ class RecognitionTask:
         )
         self.batch_views = batch_views
 
+    def _weights(self, device: torch.device) -> Tensor | None:
+        return None if self.class_weights is None else self.class_weights.to(device)
+
+    def _averaged(
+        self, model: nn.Module, clips: Tensor, answer: Callable[[Tensor], Tensor]
+    ) -> Float[Tensor, "b k"]:
+        b, v = clips.shape[:2]
+        views = clips.flatten(0, 1)
+        answers = torch.cat([answer(model(part).float()) for part in torch.split(views, self.batch_views)])
+        return answers.view(b, v, -1).mean(dim=1)
+
+
+class RecognitionTask(ClipTask):
+    """Cross entropy in training, averaged probabilities at test time.
+
+    What label smoothing takes off the target is spread over all classes (Szegedy et al. 2016,
+    https://arxiv.org/abs/1512.00567).
+    """
+
     @property
     def merit(self) -> str:
         """The best epoch is the one with the highest top-1."""
@@ -50,9 +68,11 @@ class RecognitionTask:
     def loss(self, model: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
         """Loss (a scalar) and logits `(b, k)` of a training batch, whose labels may be shares of classes `(b, k)`."""
         logits: Tensor = model(batch["clip"])
-        weights = self.class_weights if self.class_weights is None else self.class_weights.to(logits.device)
         loss = F.cross_entropy(
-            logits.float(), batch["label"], weight=weights, label_smoothing=self.label_smoothing
+            logits.float(),
+            batch["label"],
+            weight=self._weights(logits.device),
+            label_smoothing=self.label_smoothing,
         )
         return loss, logits
 
@@ -62,40 +82,20 @@ class RecognitionTask:
         Averaged after the softmax, as in Non-local networks (Wang et al. 2018) and SlowFast: each view has
         one vote. Averaging logits lets one view with large logits outvote all others.
         """
-        return _averaged(model, clips, self.batch_views, lambda logits: logits.softmax(dim=1))
+        return self._averaged(model, clips, lambda logits: logits.softmax(dim=1))
 
     def metrics(self) -> Meter:
         """Fresh running figures."""
         return Meter(len(self.labels))
 
 
-class MultiLabelTask:
+class MultiLabelTask(ClipTask):
     """Any number of labels for a video: binary cross entropy in training, averaged probabilities at test time.
 
     Each class is a question of its own, answered by a sigmoid, as PySlowFast and MMAction2 train Charades (Sigurdsson
-    et al. 2016, https://arxiv.org/abs/1604.01753).
-
-    Args:
-        labels: Class names (`k`).
-        label_smoothing: Share of a target moved to one half.
-        class_weights: Weight of a class's positives (`k`), see `balanced_weights`.
-        batch_views: Views that go through the network at once at test time; bounds the memory.
+    et al. 2016, https://arxiv.org/abs/1604.01753). Label smoothing moves targets towards one half; class weights are
+    those of a class's positives.
     """
-
-    def __init__(
-        self,
-        labels: Sequence[str],
-        *,
-        label_smoothing: float = 0.0,
-        class_weights: Sequence[float] | None = None,
-        batch_views: int = 8,
-    ) -> None:
-        self.labels = tuple(labels)
-        self.label_smoothing = label_smoothing
-        self.class_weights = (
-            None if class_weights is None else torch.tensor(class_weights, dtype=torch.float32)
-        )
-        self.batch_views = batch_views
 
     @property
     def merit(self) -> str:
@@ -108,7 +108,7 @@ class MultiLabelTask:
         targets = batch["label"]
         if self.label_smoothing:
             targets = targets * (1 - self.label_smoothing) + self.label_smoothing / 2
-        weights = self.class_weights if self.class_weights is None else self.class_weights.to(logits.device)
+        weights = self._weights(logits.device)
         return F.binary_cross_entropy_with_logits(logits.float(), targets, pos_weight=weights), logits
 
     def predict(self, model: nn.Module, clips: Float[Tensor, "b v c t h w"]) -> Float[Tensor, "b k"]:
@@ -117,7 +117,7 @@ class MultiLabelTask:
         The published Charades figures take the highest of the views instead (SlowFast, Feichtenhofer et al. 2019): an
         action there may fill one clip of ten.
         """
-        return _averaged(model, clips, self.batch_views, torch.sigmoid)
+        return self._averaged(model, clips, torch.sigmoid)
 
     def metrics(self) -> MultiLabelMeter:
         """Fresh running figures."""
@@ -135,15 +135,6 @@ def task_for(
     """The task of a data set: a `MultiLabelTask` if its labels don't exclude each other."""
     kind = MultiLabelTask if multi_label else RecognitionTask
     return kind(labels, label_smoothing=label_smoothing, class_weights=class_weights, batch_views=batch_views)
-
-
-def _averaged(
-    model: nn.Module, clips: Tensor, batch_views: int, answer: Callable[[Tensor], Tensor]
-) -> Float[Tensor, "b k"]:
-    b, v = clips.shape[:2]
-    views = clips.flatten(0, 1)
-    answers = torch.cat([answer(model(part).float()) for part in torch.split(views, batch_views)])
-    return answers.view(b, v, -1).mean(dim=1)
 
 
 def balanced_weights(targets: Tensor, num_classes: int) -> list[float]:
