@@ -75,6 +75,11 @@ def test_training_of_one_epoch_without_validation(tmp_path: Path) -> None:
     assert picture_size(path)[0] > 800
 
 
+def test_training_that_got_nothing_right_and_one_without_loss(tmp_path: Path) -> None:
+    rows = [{"epoch": 1, "train_loss": 0.0, "val_loss": 0.0, "train_top1": 0.0, "val_top1": 0.0}]
+    assert picture_size(plots.plot_training(rows, tmp_path / "nothing.png"))[0] > 800
+
+
 @pytest.mark.parametrize("history", [[], {}, {"train_loss": []}])
 def test_an_empty_history_is_refused(history: Any, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="at least one epoch"):

@@ -61,9 +61,10 @@ def plot_training(
     for key, above, beside in (("loss", "Loss", entropy), (merit, heading, unit)):
         style(axes[key], above)
         axes[key].set(ylabel=beside, xlabel="epoch", xlim=(epochs.min() - 0.5, epochs.max() + 0.5))
-        axes[key].set_ylim(0, axes[key].dataLim.y1 * 1.08 if axes[key].lines else 1)
         if axes[key].lines:
             axes[key].legend(frameon=False, fontsize=9, labelcolor=INK)
+    # A loss of zero throughout has no height of its own.
+    axes["loss"].set_ylim(0, axes["loss"].dataLim.y1 * 1.08 or 1.0 if axes["loss"].lines else 1.0)
     axes[merit].set_ylim(0, 1.02)
     axes[merit].yaxis.set_major_formatter(PercentFormatter(1.0))
     _mark_best(axes[merit], epochs, columns.get(f"val_{merit}"), best_epoch)
