@@ -79,7 +79,7 @@ def bundle(trained: Path, films: Path, fresh: Path) -> None:
     measured = evaluate(loaded.model, ClipDataset(everything, loaded.labels, loaded.clip, train=False))
     print(f"{len(everything)} fresh films: top-1 {measured.top1:.1%}")
     facts: dict[str, Any] = {
-        **{name: loaded.facts[name] for name in ("recipe", "best_epoch", "versions")},
+        **{name: loaded.facts[name] for name in ("recipe", "start", "best_epoch", "versions")},
         "data": f"{loaded.facts['videos']['train']} films of figures, {which(films)}",
         "measured": {
             "on": f"{len(everything)} other films, {which(fresh)}",
