@@ -1,0 +1,1 @@
+"""Optical flow: how far every pixel moves from one frame to the next."""

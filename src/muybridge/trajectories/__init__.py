@@ -1,0 +1,1 @@
+"""Dense trajectories: points that are followed, and what is seen around them."""
