@@ -116,7 +116,7 @@ def test_a_step_needs_a_window_and_both_are_positive() -> None:
 def test_the_answer_does_not_depend_on_the_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = []
     for size in (1, 3, 100):
-        monkeypatch.setattr("muybridge.predict.BATCH_CLIPS", size)
+        monkeypatch.setattr("muybridge.predict.watching.BATCH_CLIPS", size)
         answers.append(recognizer().recognize(dusk(33, 27), window_s=0.7, every_s=0.3).windows)
     for one, other in itertools.pairwise(answers):
         torch.testing.assert_close([w.scores for w in one], [w.scores for w in other], atol=1e-6, rtol=0)

@@ -15,10 +15,13 @@ from muybridge.data.groups import training_samples
 from muybridge.data.layouts import read_samples
 from muybridge.data.multigrid import Grid, long_cycle
 from muybridge.data.samples import Samples
-from muybridge.models import ClipModel, create_model, model_info
+from muybridge.flow.source import FlowSource
+from muybridge.model_file import LoadedModel
+from muybridge.models import ClipModel, create_model, list_models, model_info
 from muybridge.recipe import ClipRecipe, ModelRecipe, Recipe
 from muybridge.tasks.recognition import MultiLabelTask, RecognitionTask, balanced_weights, task_for
-from muybridge.types import ClipSpec, refuse_flow
+from muybridge.types import ClipSpec, WeightsError
+from muybridge.weights.remap import cross_modality
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +44,7 @@ class Training:
         samples: What is learnt from, chosen by, and tested on.
         train_set: Random, augmented clips of `samples.train`.
         val_set: One clip and crop per video of `samples.val`.
+        flow: Where flow comes from, of a model that sees any.
         task: Loss and prediction, by `samples.multi_label`.
         recipe: The recipe with the model and the clip that were really built, so that the run can be repeated from
             it alone.
@@ -50,6 +54,7 @@ class Training:
     samples: Samples
     train_set: ClipDataset
     val_set: ClipDataset
+    flow: FlowSource | None
     task: RecognitionTask | MultiLabelTask
     recipe: Recipe
 
@@ -80,6 +85,9 @@ def build_training(
         seed=recipe.train.seed,
     )
     built = build_model(recipe, samples.labels, start=start, start_model=start_model)
+    flow = (
+        None if built.clip.modality == "rgb" else FlowSource(recipe.data.flow, device=recipe.data.flow_device)
+    )
     # The best epoch is chosen on one view per video; all views are for the final measurement.
     quick = replace(built.clip, test_clips=1, test_crops=1)
     train_set = ClipDataset(
@@ -91,6 +99,7 @@ def build_training(
         clips_per_video=recipe.data.clips_per_video,
         multi_label=samples.multi_label,
         grids=_grids(recipe, built.clip),
+        flow=flow,
         seed=recipe.train.seed,
     )
     weights = balanced_weights(train_set.targets, len(samples.labels)) if recipe.train.balance else None
@@ -98,7 +107,10 @@ def build_training(
         built=built,
         samples=samples,
         train_set=train_set,
-        val_set=ClipDataset(samples.val, samples.labels, quick, train=False, multi_label=samples.multi_label),
+        val_set=ClipDataset(
+            samples.val, samples.labels, quick, train=False, multi_label=samples.multi_label, flow=flow
+        ),
+        flow=flow,
         task=task_for(
             samples.labels,
             multi_label=samples.multi_label,
@@ -119,7 +131,7 @@ def build_model(
     """Build a network with fresh weights, or from a trained one whose classifier is replaced if its labels differ.
 
     Raises:
-        ValueError: A model that reads optical flow.
+        ValueError: No such model, or options that it doesn't have.
         WeightsError: A `start` that can't be opened.
     """
     torch.manual_seed(recipe.train.seed)
@@ -127,11 +139,9 @@ def build_model(
         name = recipe.model.name
         options = dict(recipe.model.options)
         clip = model_info(name).clip
-        refuse_flow(name, clip)
         model = create_model(name, num_classes=len(labels), **options)
         return BuiltModel(model=model, name=name, options=options, clip=_clip(recipe, clip))
-    loaded = open_checkpoint(start, model=start_model, num_classes=len(labels))
-    refuse_flow(loaded.name, loaded.clip)
+    loaded = _opened(start, start_model, len(labels))
     if loaded.labels != tuple(labels):
         loaded.model.reset_head(len(labels))
     return BuiltModel(
@@ -141,6 +151,30 @@ def build_model(
         clip=_clip(recipe, loaded.clip),
         notes=loaded.notes,
     )
+
+
+def _opened(start: str | Path, name: str | None, outputs: int) -> LoadedModel:
+    """The weights to start from; those of a network that sees RGB also start its like that sees flow."""
+    try:
+        return open_checkpoint(start, model=name, num_classes=outputs)
+    except WeightsError:
+        if name not in list_models() or model_info(name).clip.modality == "rgb":
+            raise
+        try:
+            seen = open_checkpoint(start, num_classes=outputs)
+        except WeightsError:
+            seen = None
+        if seen is None or seen.clip.modality != "rgb":
+            raise
+    network = create_model(name, num_classes=outputs, **seen.options)
+    try:
+        network.load_state_dict(cross_modality(seen.model.state_dict(), network.state_dict()))
+    except WeightsError as error:
+        raise WeightsError(f"{start}: {seen.name} can't become {name}: {error}") from None
+    note = f"what {seen.name} sees in colours is the start of what {name} sees in flow (Wang et al. 2016)"
+    own = model_info(name).clip
+    clip = replace(seen.clip, modality=own.modality, mean=own.mean, std=own.std)
+    return replace(seen, model=network, name=name, clip=clip, facts={}, notes=(*seen.notes, note))
 
 
 def _grids(recipe: Recipe, clip: ClipSpec) -> tuple[Grid, ...]:

@@ -90,6 +90,21 @@ class DataRecipe(_Closed):
         False,
         description="those clips of a video share a batch (Hoffer et al. 2020) instead of lying anywhere",
     )
+    flow: str = Field(
+        "tvl1",
+        description="for models that see flow: the folder where it is stored, or the method that makes it of every "
+        "clip anew",
+    )
+    flow_device: str = Field("cpu", description="where that method computes; a GPU needs num_workers = 0")
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if self.flow_device != "cpu" and self.num_workers:
+            raise ValueError(
+                f"flow_device {self.flow_device} can't be shared with {self.num_workers} loader processes; set "
+                "data.num_workers=0"
+            )
+        return self
 
 
 class TrainRecipe(_Closed):

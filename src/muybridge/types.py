@@ -117,23 +117,6 @@ class ClipSpec:
         return cls(**values)
 
 
-def refuse_flow(what: str, clip: ClipSpec) -> None:
-    """Stop before work begins that can't end: clips of optical flow are not made from videos yet.
-
-    Args:
-        what: The model or the weights, for the message.
-        clip: How it is fed.
-
-    Raises:
-        ValueError: It is not fed with RGB alone.
-    """
-    if clip.modality != "rgb":
-        raise ValueError(
-            f"{what} reads optical flow ({clip.modality}), which is not made from videos yet; use a model that "
-            "reads RGB"
-        )
-
-
 class Score(NamedTuple):
     """One label and how much the model believes in it (0..1)."""
 

@@ -72,7 +72,7 @@ def test_a_whole_name_tells_all_about_a_model_or_weights(muybridge: Run) -> None
     listed = muybridge("models", "--weights", "mvit*").out
     assert "sha256 ae3be167" in listed
     assert muybridge("models", "--weights", "*absent*").code == 2
-    assert "muybridge recognize" not in muybridge("models", "i3d_flow.k400").out  # it can't watch videos
+    assert "muybridge recognize VIDEO --model i3d_flow.k400" in muybridge("models", "i3d_flow.k400").out
 
 
 def test_video_info_tells_what_was_filmed(muybridge: Run, film: Path) -> None:

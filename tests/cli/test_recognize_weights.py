@@ -152,7 +152,6 @@ def test_another_file_than_the_published_one_is_not_run(
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("i3d_flow.k400", "reads optical flow"),
         ("c3d", "say which: c3d.sports1m, c3d.ucf101"),
         ("mvit_v2_s.k401", "did you mean mvit_v2_s.k400"),
         ("tiny3d", "no weights are published for tiny3d"),

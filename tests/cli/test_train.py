@@ -190,20 +190,6 @@ def test_a_run_that_fails_at_once_leaves_nothing(muybridge: Run, film: Path, tmp
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "options",
-    [("--model", "two_stream_r50"), ("--model", "i3d_flow"), ("--start", "i3d_flow.k400")],
-)
-def test_what_reads_optical_flow_is_refused_before_anything_is_read(
-    options: tuple[str, ...], muybridge: Run, film: Path, tmp_path: Path
-) -> None:
-    ran = muybridge("train", film, *options, "--out", tmp_path / "run")
-    assert (ran.code, ran.out) == (2, "")
-    assert len(ran.err.splitlines()) == 1
-    assert "reads optical flow" in ran.err
-    assert not (tmp_path / "run").exists()
-
-
 def test_another_projects_file_is_fine_tuned_and_used(muybridge: Run, film: Path, tmp_path: Path) -> None:
     torch.save(
         torchvision.models.video.r3d_18(weights=None, num_classes=9).state_dict(), tmp_path / "r3d.pth"

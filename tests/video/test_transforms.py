@@ -13,9 +13,11 @@ from muybridge.video.transforms import (
     TestTransform,
     TrainTransform,
     crop_boxes,
+    mirror,
     normalize,
     resized_size,
     to_model_layout,
+    unit_flow,
 )
 
 # With this scale, a normalised clip times 255 is the pixels again.
@@ -220,6 +222,78 @@ def test_the_label_does_not_change_what_is_drawn_next() -> None:
     assert len(set(after)) == 1
 
 
+# Flow: what it measures stays what it is, in pixels at the model's short side.
+
+FLOW = ClipSpec(size=32, short_side=40, modality="flow", mean=(0.5, 0.5), std=(0.5, 0.5))
+BOTH = ClipSpec(
+    size=32, short_side=40, modality="rgb+flow", mean=(0, 0, 0, 0.5, 0.5), std=(1, 1, 1, 0.5, 0.5)
+)
+
+
+def steady(x: float, y: float, h: int = 40, w: int = 60, pairs: int = 1) -> Tensor:
+    """Everything moves alike: flow (2, 2 pairs, h, w)."""
+    return torch.tensor([x, y] * pairs, dtype=torch.float32).view(1, -1, 1, 1).repeat(2, 1, h, w)
+
+
+def test_flow_is_truncated_at_20_pixels_and_scaled() -> None:
+    values = torch.tensor([-31.0, -20.0, -10.0, 0.0, 5.0, 20.0, 400.0]).view(1, 1, 1, -1)
+    assert unit_flow(values).flatten().tolist() == pytest.approx([0, 0, 0.25, 0.5, 0.625, 1, 1])
+    assert TestTransform(FLOW, 1)(steady(-3, 7)).unique().tolist() == pytest.approx([-3 / 20, 7 / 20])
+
+
+@pytest.mark.parametrize(("h", "w"), [(40, 60), (80, 120), (20, 35)])
+def test_resizing_leaves_the_values_of_flow_alone(h: int, w: int) -> None:
+    for transform in (TestTransform(FLOW, 3), TrainTransform(FLOW, AugmentRecipe(scale=(1.1, 1.3), flip=0))):
+        out = transform(steady(-3, 7, h, w))
+        assert out.shape[-4:] == (2, 2, 32, 32)
+        torch.testing.assert_close(out[..., 0, :, :, :], torch.full_like(out[..., 0, :, :, :], -0.15))
+        torch.testing.assert_close(out[..., 1, :, :, :], torch.full_like(out[..., 1, :, :, :], 0.35))
+
+
+def test_in_a_mirror_flow_runs_the_other_way() -> None:
+    """All that grows to the right grows to the left; x of every pair of a stack is negated, y is not."""
+    flow = torch.arange(60.0).expand(2, 6, 40, 60).clone()
+    seen = mirror(flow)
+    assert torch.equal(seen[:, ::2], -flow[:, ::2].flip(-1))
+    assert torch.equal(seen[:, 1::2], flow[:, 1::2].flip(-1))
+    assert torch.equal(mirror(seen), flow)
+    assert flow[0, 0, 0, 1] == 1  # what was given is left alone
+    flip = TrainTransform(FLOW, AugmentRecipe(scale=(1, 1), flip=1, flip_never=("walk_left",)))
+    assert flip(steady(-3, 7)).unique().tolist() == pytest.approx([3 / 20, 7 / 20])
+    assert flip(steady(-3, 7), "walk_left").unique().tolist() == pytest.approx([-3 / 20, 7 / 20])
+
+
+def test_frames_and_flow_are_cut_at_the_same_place_and_only_frames_have_colours() -> None:
+    """Red and x of the flow both say the column, green and y the row; flow may be smaller than the frames."""
+    frames = ramp_clip(80, 120)
+    columns = torch.arange(60.0).expand(40, 60)
+    flow = torch.stack([columns, torch.arange(40.0)[:, None].expand(40, 60)]).expand(2, 2, 40, 60) * 0.3
+    for seed in range(8):
+        out = TrainTransform(BOTH, AugmentRecipe(scale=(1.0, 1.4), flip=0))(
+            (frames, flow), generator=seeded(seed)
+        )
+        assert out.shape == (5, 2, 32, 32)
+        inner = out[:, 0, 4:-4, 4:-4]
+        # Column c of the frames lies over column (c - 0.5) / 2 of the flow.
+        torch.testing.assert_close(inner[:2] * 255, 2 * (inner[3:] * 20 / 0.3) + 0.5, atol=2.6, rtol=0)
+    plain, painted = (
+        TrainTransform(BOTH, AugmentRecipe(scale=(1, 1), flip=0, brightness=b, noise=b / 9))(
+            (frames, flow), generator=seeded(1)
+        )
+        for b in (0.0, 0.9)
+    )
+    assert torch.equal(plain[3:], painted[3:])
+    assert not torch.equal(plain[:3], painted[:3])
+
+
+def test_a_crop_of_both_is_that_of_each() -> None:
+    frames, flow = noise_clip(), steady(2, -4).repeat(2, 1, 1, 1) + torch.arange(60.0)
+    views = TestTransform(BOTH, 3)((frames, flow))
+    assert views.shape == (3, 5, 4, 32, 32)
+    torch.testing.assert_close(views[:, :3], TestTransform(BARE, 3)(frames))
+    assert torch.equal(views[:, 3:], TestTransform(FLOW, 3)(flow))
+
+
 ALL = AugmentRecipe(scale=(0.9, 1.4), brightness=0.4, contrast=0.4, saturation=0.4, noise=0.05)
 
 
@@ -297,6 +371,9 @@ def test_transforms_travel_to_loader_workers() -> None:
             lambda: TrainTransform(BARE, STILL)(torch.zeros(0, 3, 40, 40, dtype=torch.uint8)),
             r"\(0, 3, 40, 40\)",
         ),
+        (lambda: TestTransform(FLOW)(noise_clip()), r"flow in pixels, torch.float32 \(t, 2, h, w\)"),
+        (lambda: TestTransform(FLOW)(steady(1, 1, pairs=5)), r"\(2, 10, 40, 60\)"),
+        (lambda: TestTransform(BOTH)(noise_clip()), "1 tensors were given for a model that sees rgb\\+flow"),
         (lambda: TrainTransform(BARE, AugmentRecipe(scale=(1.2, 1.0))), r"augment.scale is \(1.2, 1.0\)"),
         (lambda: TrainTransform(BARE, AugmentRecipe(scale=(0.0, 1.0))), "positive"),
         (lambda: crop_boxes(200, 300, 224, 1), "224x224 from a frame of 300x200"),

@@ -1,5 +1,5 @@
-"""The command line: `muybridge train`, `test`, `compare`, `recognize`, `models`, `checkpoints`, `video`, `data`,
-`doctor`, `demo`.
+"""The command line: `muybridge train`, `test`, `compare`, `recognize`, `flow`, `models`, `extract`, `checkpoints`,
+`video`, `data`, `doctor`, `demo`.
 
 Commands import what they need when they run, so `--help` answers at once. Results go to standard output, everything
 said on the way to standard error. Bad input ends with one line and exit code 2.
@@ -13,7 +13,20 @@ from typing import Annotated
 
 import typer
 
-from muybridge.cli import checkpoints, compare, console, data, demo, evaluate, inspect, recognize, train, zoo
+from muybridge.cli import (
+    checkpoints,
+    compare,
+    console,
+    data,
+    demo,
+    evaluate,
+    extract,
+    flow,
+    inspect,
+    recognize,
+    train,
+    zoo,
+)
 from muybridge.types import VideoError, WeightsError
 
 # OpenMP's threads spin while they wait for each other, which makes two of them several times slower than one on a
@@ -46,7 +59,9 @@ app.command("recognize")(recognize.recognize)
 app.command("train")(train.train)
 app.command("test")(evaluate.measure)
 app.command("compare")(compare.compare)
+app.command("flow")(flow.flow)
 app.command("models")(zoo.models)
+app.command("extract")(extract.extract)
 app.add_typer(checkpoints.app, name="checkpoints")
 app.add_typer(inspect.video_app, name="video")
 app.add_typer(data.app, name="data")

@@ -10,7 +10,6 @@ import typer
 from muybridge.bundled import bundled_path
 from muybridge.cli import console
 from muybridge.files import check_target
-from muybridge.types import refuse_flow
 
 if TYPE_CHECKING:
     from muybridge.model_file import LoadedModel
@@ -39,18 +38,16 @@ def read_labels(path: Path | None) -> tuple[str, ...] | None:
     return labels
 
 
-def fetched(source: str, *, to_watch: bool = True) -> str:
+def fetched(source: str) -> str:
     """Have published weights in the cache before they are opened, with a bar and a word on how they were checked.
 
     Args:
         source: A file, or a name of published weights.
-        to_watch: Videos will be shown to the model, so that one of optical flow isn't downloaded in vain.
 
     Returns:
         The file as it was given, or the whole name of the weights.
 
     Raises:
-        ValueError: It reads optical flow.
         WeightsError: It can't be had.
     """
     from muybridge.published import find_weights
@@ -62,8 +59,6 @@ def fetched(source: str, *, to_watch: bool = True) -> str:
         weights = find_weights(source)
     except ValueError:
         return source  # not a name: whoever opens it says what is wrong with it as a file
-    if to_watch:
-        refuse_flow(weights.name, weights.clip)
     is_new = not cache_path(weights.url).exists()
     with console.progress(f"fetching {weights.name}", of_bytes=True) as step:
         path = fetch(weights, progress=step)
@@ -158,7 +153,7 @@ def convert(
     if out.exists() and Path(file).exists() and out.samefile(file):
         raise ValueError(f"{out}: is the file to convert; give another name")
     names = read_labels(labels)
-    loaded = open_checkpoint(fetched(file, to_watch=False), model=model, labels=names)
+    loaded = open_checkpoint(fetched(file), model=model, labels=names)
     console.out(loaded.report)
     tell(loaded)
     save_model(

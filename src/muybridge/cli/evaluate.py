@@ -12,7 +12,8 @@ from muybridge.cli import console
 from muybridge.cli.checkpoints import fetched, read_labels, tell
 from muybridge.cli.compare import describe_gains, markdown_table, run_names
 from muybridge.cli.measured import describe, draw_gains, write
-from muybridge.types import refuse_flow
+from muybridge.cli.opening import check_streams, open_both
+from muybridge.cli.streams import measure_both
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,11 +33,11 @@ def measure(
         ),
     ],
     checkpoint: Annotated[
-        str,
+        str | None,
         typer.Option(
             metavar="FILE|NAME", help="A trained model, another project's weight file, or published weights."
         ),
-    ],
+    ] = None,
     videos: Annotated[
         Path | None,
         typer.Option(
@@ -70,6 +71,29 @@ def measure(
     crops: Annotated[
         int | None, typer.Option(metavar="N", help="Crops per clip, 1 or 3; default the model's.")
     ] = None,
+    rgb: Annotated[
+        str | None,
+        typer.Option(metavar="FILE|NAME", help="Two streams: the model that sees RGB, with --flow."),
+    ] = None,
+    flow: Annotated[
+        str | None,
+        typer.Option(metavar="FILE|NAME", help="The one that sees optical flow; each is measured, and both."),
+    ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(metavar="A:B", help="Of --rgb and --flow in their answer; default 1:1."),
+    ] = None,
+    average: Annotated[
+        str | None,
+        typer.Option(metavar="WHAT", help="What both add up: probabilities (default) or logits."),
+    ] = None,
+    flow_from: Annotated[
+        str | None,
+        typer.Option(
+            metavar="METHOD|FOLDER",
+            help="How to make flow, or where it is stored; default as the model was trained, else tvl1.",
+        ),
+    ] = None,
     split: Annotated[
         str | None, typer.Option(metavar="NAME", help="train, val, test or all; default the first there is.")
     ] = None,
@@ -102,12 +126,32 @@ def measure(
         raise typer.BadParameter(f"--crops is {crops}; it must be 1 or 3")
     if json and markdown:
         raise typer.BadParameter("--json and --markdown are two ways to answer; choose one")
+    if check_streams(rgb, flow, checkpoint or model, weights, average):
+        if out or against or markdown:
+            raise typer.BadParameter(
+                "--out, --against and --markdown are of one model; leave --rgb and --flow out"
+            )
+        measure_both(
+            data,
+            open_both((rgb, flow), labels, device, flow_from, weights, average, data=data),
+            videos=videos,
+            split_number=split_number,
+            split=split,
+            groups=group or (),
+            clips=clips,
+            crops=crops,
+            json=json,
+        )
+        return
+    if checkpoint is None:
+        raise typer.BadParameter("which model? give --checkpoint, or two streams: --rgb and --flow")
     names = read_labels(labels)
     source = fetched(checkpoint)  # before torch, whose import takes seconds
     from muybridge.checkpoints import open_checkpoint
     from muybridge.data.clips import ClipDataset
     from muybridge.data.layouts import read_samples
     from muybridge.data.samples import select
+    from muybridge.flow.source import flow_of, stored_for
     from muybridge.metrics.comparison import compare, refuse_other
     from muybridge.metrics.runs import Run, read_run
     from muybridge.metrics.speed import timed
@@ -116,10 +160,18 @@ def measure(
 
     before = read_run(against) if against else None
     loaded = open_checkpoint(source, model=model, labels=names)
-    refuse_flow(loaded.name, loaded.clip)
+    if flow_from is not None and loaded.clip.modality == "rgb":
+        raise ValueError(f"{loaded.name} sees no optical flow; leave --flow-from out")
     tell(loaded)
-    videos, split_number = _where(data, videos, split_number, loaded.facts)
-    everything = _as_trained(read_samples(data, videos, split_number), data, loaded.facts)
+    videos, split_number = where_from(data, videos, split_number, loaded.facts)
+    runs_on = choose_device(device)
+    source_of_flow = flow_of(
+        loaded.clip,
+        loaded.facts,
+        where=flow_from or stored_for(loaded.facts, data),
+        device=runs_on,
+    )
+    everything = as_trained(read_samples(data, videos, split_number), data, loaded.facts)
     if everything.layout:
         console.say(f"{data}: {everything.layout}")
     name, samples = select(everything, split, group or ())
@@ -131,11 +183,12 @@ def measure(
         clips=clips,
         crops=crops,
         multi_label=everything.multi_label,
+        flow=source_of_flow,
     )
     if before is not None:
         paths = [str(sample.path) for sample in samples]
         refuse_other(before, loaded.labels, paths, multi_label=everything.multi_label)
-    network = loaded.model.to(choose_device(device))
+    network = loaded.model.to(runs_on)
     with console.progress(f"testing on {name}") as step, timed(network) as watch:
         measured = evaluate(network, test_set, progress=step)
     speed = watch.throughput()
@@ -194,7 +247,7 @@ def _facts(
     }
 
 
-def _where(
+def where_from(
     data: Path, videos: Path | None, split_number: int | None, facts: Mapping[str, Any]
 ) -> tuple[Path | None, int | None]:
     """The folder of videos and the split: as in training, if that was on the same data and nothing else is said."""
@@ -207,7 +260,7 @@ def _where(
     return videos or (Path(known) if known else None), split_number or trained
 
 
-def _as_trained(samples: Samples, data: Path, facts: Mapping[str, Any]) -> Samples:
+def as_trained(samples: Samples, data: Path, facts: Mapping[str, Any]) -> Samples:
     """Part a data set that brings no split as training did, or the model would be asked what it has learnt by heart."""
     from muybridge.data.groups import training_samples
     from muybridge.recipe import Recipe

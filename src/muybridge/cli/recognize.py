@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from muybridge.cli import console
-from muybridge.cli.checkpoints import fetched, read_labels, tell
+from muybridge.cli.opening import DEFAULT_WEIGHTS, check_streams, open_both, open_one
 from muybridge.files import write_text
-from muybridge.types import VideoError, refuse_flow
+from muybridge.types import VideoError
 
 if TYPE_CHECKING:
-    from muybridge.predict import Recognizer
+    from muybridge.predict import Recognizer, TwoStreams
     from muybridge.results import Recognition
 
-DEFAULT_WEIGHTS = "mvit_v2_s.k400"
 _UNITS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
@@ -54,6 +53,32 @@ def recognize(
             metavar="FILE",
             readable=False,
             help="One label per line, where a weight file doesn't bring its own.",
+        ),
+    ] = None,
+    rgb: Annotated[
+        str | None,
+        typer.Option(metavar="FILE|NAME", help="Two streams: the model that sees RGB, with --flow."),
+    ] = None,
+    flow: Annotated[
+        str | None,
+        typer.Option(metavar="FILE|NAME", help="The one that sees optical flow; both answer together."),
+    ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(metavar="A:B", help="Of --rgb and --flow in their answer; default 1:1."),
+    ] = None,
+    average: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHAT",
+            help="What both add up: probabilities (a vote each; default) or logits (the surer counts for more).",
+        ),
+    ] = None,
+    flow_from: Annotated[
+        str | None,
+        typer.Option(
+            metavar="METHOD|FOLDER",
+            help="How to make flow, or where it is stored; default as the model was trained, else tvl1.",
         ),
     ] = None,
     save: Annotated[
@@ -112,6 +137,7 @@ def recognize(
         raise typer.BadParameter(f"--crops is {crops}; it must be 1 or 3")
     if every is not None and window is None:
         raise typer.BadParameter("--every needs --window: give the length of a window too, e.g. --window 2s")
+    two = check_streams(rgb, flow, checkpoint or model, weights, average)
     paths = expand(videos)
     targets = [
         (
@@ -121,7 +147,11 @@ def recognize(
         )
         for path in paths
     ]
-    recognizer = _open(checkpoint, model, labels, device)
+    recognizer: Recognizer | TwoStreams
+    if two:
+        recognizer = open_both((rgb, flow), labels, device, flow_from, weights, average)
+    else:
+        recognizer = open_one(checkpoint or model, model if checkpoint else None, labels, device, flow_from)
     limits = {"max_duration_s": max_duration, "max_pixels": max_pixels}
     reading: dict[str, Any] = {name: limit for name, limit in limits.items() if limit is not None}
     reading["on_error"] = "partial" if partial else "raise"
@@ -146,18 +176,6 @@ def recognize(
         if len(paths) > 1:
             console.say(f"{len(paths) - failed} of {len(paths)} videos done")
         raise typer.Exit(2)
-
-
-def _open(checkpoint: str | None, model: str | None, labels: Path | None, device: str | None) -> Recognizer:
-    names = read_labels(labels)
-    source = fetched(checkpoint or model or DEFAULT_WEIGHTS)  # before torch, whose import takes seconds
-    from muybridge.checkpoints import open_checkpoint
-    from muybridge.predict import Recognizer
-
-    loaded = open_checkpoint(source, model=model if checkpoint else None, labels=names)
-    refuse_flow(loaded.name, loaded.clip)
-    tell(loaded)
-    return Recognizer(loaded, device=device)
 
 
 def expand(arguments: list[str]) -> list[Path]:
@@ -190,7 +208,7 @@ def expand(arguments: list[str]) -> list[Path]:
 
 
 def _answer(
-    model: Recognizer,
+    model: Recognizer | TwoStreams,
     path: Path,
     reading: dict[str, Any],
     window: float | None,

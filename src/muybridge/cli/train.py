@@ -70,7 +70,8 @@ def train(
         typer.Option(
             metavar="FILE|NAME",
             help="Weights to start from: a file (ours, another project's, or an image network's) or the name of "
-            "published weights; the classifier is replaced if labels differ.",
+            "published weights; the classifier is replaced if labels differ. With --model, what has learnt from RGB "
+            "starts its like for flow.",
         ),
     ] = None,
     freeze_backbone: Annotated[
@@ -218,7 +219,9 @@ def _finish(plan: Training, result: FitResult, source: Mapping[str, Any], model_
     built, out = plan.built, model_file.parent
     name, held_out = plan.samples.held_out()
     several = plan.samples.multi_label
-    test_set = ClipDataset(held_out, plan.samples.labels, built.clip, train=False, multi_label=several)
+    test_set = ClipDataset(
+        held_out, plan.samples.labels, built.clip, train=False, multi_label=several, flow=plan.flow
+    )
     with console.progress(f"measuring on {name}") as step:
         measured = evaluate(built.model, test_set, progress=step)
     save_model(
@@ -285,8 +288,14 @@ def _facts(
     from muybridge import __version__
     from muybridge.recipe import dump_recipe
 
+    flow = plan.flow
+    made = flow and {
+        "method": flow.method_of(plan.samples.train[0].path),
+        "folder": flow.folder and str(flow.folder.resolve()),
+    }
     return {
         **source,
+        **({"flow": made} if made else {}),
         "videos": {name: len(samples) for name, samples in plan.samples.splits.items()},
         "recipe": dump_recipe(plan.recipe),
         "best_epoch": result.best_epoch,
@@ -304,5 +313,10 @@ def _announce(plan: Training, out: Path) -> None:
     counts = ", ".join(f"{len(found)} {name}" for name, found in samples.splits.items())
     console.say(f"{plan.built.name}: {len(samples.labels)} classes, {counts} videos, into {out}")
     console.say(f"clips of {plan.built.clip.describe()}")
+    if plan.flow and plan.flow.folder is None:
+        console.say(
+            f"note: flow by {plan.flow}, made anew of every clip; stored once, it is only read: "
+            "muybridge flow VIDEOS --store FOLDER, then data.flow=FOLDER"
+        )
     for note in (*plan.built.notes, *samples.notes):
         console.say(f"note: {note}")

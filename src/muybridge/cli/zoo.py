@@ -157,8 +157,6 @@ def _weights_card(weights: Weights) -> str:
 
     options = ", ".join(f"{name}={value}" for name, value in weights.options.items())
     use = f"muybridge recognize VIDEO --model {weights.name}"
-    if weights.clip.modality != "rgb":
-        use = f"muybridge.open_checkpoint({weights.name!r}) in Python; it reads optical flow, which you must bring"
     rows = [
         ("model", weights.model + (f" ({options})" if options else "")),
         ("paper", model_info(weights.model).paper),

@@ -13,16 +13,19 @@ from typing import TypedDict
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from muybridge.data.multigrid import Grid
 from muybridge.data.samples import Sample
+from muybridge.flow.clips import ClipReader
+from muybridge.flow.source import FlowSource
 from muybridge.recipe import AugmentRecipe
 from muybridge.types import ClipSpec, VideoError
 from muybridge.video.reader import Video
 from muybridge.video.sampling import clip_indices
-from muybridge.video.transforms import TestTransform, TrainTransform
+from muybridge.video.transforms import Clip, TestTransform, TrainTransform
 
 
 class Item(TypedDict):
@@ -56,6 +59,7 @@ class ClipDataset(Dataset[Item]):
         clips_per_video: How often each video is drawn in a training epoch.
         multi_label: Whether a video may show several classes, or none.
         grids: The shape of each training epoch's clips, where it changes; the last one stays.
+        flow: Where flow comes from, for a model that sees any.
         seed: Of everything random.
 
     Attributes:
@@ -78,15 +82,21 @@ class ClipDataset(Dataset[Item]):
         clips_per_video: int = 1,
         multi_label: bool = False,
         grids: Sequence[Grid] = (),
+        flow: FlowSource | None = None,
         seed: int = 0,
     ) -> None:
         if not samples:
             raise ValueError("a data set without videos; there is nothing to read")
+        if spec.modality != "rgb" and flow is None:
+            raise ValueError(
+                f"clips of {spec.modality} need to know where flow comes from; give flow=FlowSource(...)"
+            )
         self.targets = _targets(samples, labels, multi_label=multi_label)
         self.multi_label = multi_label
         self.samples = tuple(samples)
         self.labels = tuple(labels)
         self.spec = spec
+        self.flow = flow
         self.train = train
         self.seed = seed
         self.clips = spec.test_clips if clips is None else clips
@@ -169,18 +179,23 @@ class ClipDataset(Dataset[Item]):
             rate = video.meta.fps
             if change is not None and rng is not None:
                 rows = first + clip_indices(change.spec, past - first, rate, train=True, rng=rng)
-                # The transform resizes the random crop alone, from whatever it gets. Decoding large films no larger
-                # than the largest jittered size spares it most of its work.
-                largest = ceil(change.spec.short_side * max(1.0, change.augment.scale[1]))
-                small = min(video.meta.width, video.meta.height) <= largest
-                frames = video.frames(rows[0], short_side=None if small else largest)
+                clip = self._read_one(video, rows, change)
                 generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
                 decisive = next((label for label in sample.labels if label in self._never_flipped), None)
-                return change(frames, decisive, generator)
+                return change(clip, decisive, generator)
             rows = first + clip_indices(self.spec, past - first, rate, train=False, num_clips=self.clips)
             rows = rows[np.argsort(rows.min(axis=1), kind="stable")]
-            views = [self._cut(clip) for clip in video.clips(rows.tolist(), short_side=self.spec.short_side)]
-            return torch.cat(views)
+            with ClipReader(video, self.spec, rows, self.flow, short_side=self.spec.short_side) as reader:
+                return torch.cat([self._cut(clip) for clip in reader])
+
+    def _read_one(self, video: Video, rows: NDArray[np.int64], change: TrainTransform) -> Clip:
+        # The transform resizes the random crop alone, from whatever it gets. Decoding large films no larger than the
+        # largest jittered size spares it most of its work.
+        largest = ceil(change.spec.short_side * max(1.0, change.augment.scale[1]))
+        small = min(video.meta.width, video.meta.height) <= largest
+        # Flow stays what the whole run sees, pixels at the model's own short side, even where clips start small.
+        with ClipReader(video, self.spec, rows, self.flow, short_side=None if small else largest) as reader:
+            return reader.clip(0, video.frames(reader.wanted[0], short_side=reader.short_side))
 
 
 def _targets(samples: Sequence[Sample], labels: Sequence[str], *, multi_label: bool) -> Tensor:

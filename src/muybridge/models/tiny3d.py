@@ -44,6 +44,7 @@ class Tiny3d(ClipModel):
     """The stem and three residual stages.
 
     Args:
+        channels: 3 for RGB, 2 for flow.
         num_classes: Number of classes.
         dropout: Before the classifier.
         width: Channels after the stem, at least 2; every stage doubles them.
@@ -52,8 +53,9 @@ class Tiny3d(ClipModel):
     time_stride = 4
     space_stride = 16
 
-    def __init__(self, *, num_classes: int, dropout: float, width: int) -> None:
+    def __init__(self, *, channels: int = 3, num_classes: int, dropout: float, width: int) -> None:
         super().__init__()
+        self.channels = channels
         if width < 2:
             raise ValueError(f"width is {width}; frames and changes need at least 1 channel each, so 2")
         self.dim = 8 * width
@@ -81,3 +83,24 @@ class Tiny3d(ClipModel):
 def tiny3d(*, num_classes: int = 400, dropout: float = 0.2, width: int = 16) -> Tiny3d:
     """0.9 M parameters, 0.5 GMACs per view."""
     return Tiny3d(num_classes=num_classes, dropout=dropout, width=width)
+
+
+@model(
+    clip=ClipSpec(
+        frames=12,
+        stride=2,
+        fps=Fraction(15),
+        size=96,
+        short_side=112,
+        modality="flow",
+        mean=(0.5, 0.5),
+        std=(0.5, 0.5),
+        test_clips=3,
+        test_crops=1,
+    ),
+    paper="muybridge's own",
+    summary="small 3D ResNet on optical flow, from scratch on two CPU cores",
+)
+def tiny3d_flow(*, num_classes: int = 400, dropout: float = 0.2, width: int = 16) -> Tiny3d:
+    """0.9 M parameters, 0.5 GMACs per view."""
+    return Tiny3d(channels=2, num_classes=num_classes, dropout=dropout, width=width)

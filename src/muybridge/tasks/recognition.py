@@ -41,6 +41,18 @@ class ClipTask:
         )
         self.batch_views = batch_views
 
+    def probabilities(self, logits: Float[Tensor, "*b k"]) -> Float[Tensor, "*b k"]:
+        """What logits mean: shares of one, or a probability for each class."""
+        raise NotImplementedError
+
+    def predict(self, model: nn.Module, clips: Float[Tensor, "b v c t h w"]) -> Float[Tensor, "b k"]:
+        """Probabilities, averaged over views."""
+        return self._averaged(model, clips, self.probabilities)
+
+    def logits(self, model: nn.Module, clips: Float[Tensor, "b v c t h w"]) -> Float[Tensor, "b k"]:
+        """Logits, averaged over views."""
+        return self._averaged(model, clips, lambda logits: logits)
+
     def _weights(self, device: torch.device) -> Tensor | None:
         return None if self.class_weights is None else self.class_weights.to(device)
 
@@ -82,7 +94,11 @@ class RecognitionTask(ClipTask):
         Averaged after the softmax, as in Non-local networks (Wang et al. 2018) and SlowFast: each view has
         one vote. Averaging logits lets one view with large logits outvote all others.
         """
-        return self._averaged(model, clips, lambda logits: logits.softmax(dim=1))
+        return super().predict(model, clips)
+
+    def probabilities(self, logits: Float[Tensor, "*b k"]) -> Float[Tensor, "*b k"]:
+        """Shares of one."""
+        return logits.softmax(dim=-1)
 
     def metrics(self) -> Meter:
         """Fresh running figures."""
@@ -117,7 +133,11 @@ class MultiLabelTask(ClipTask):
         The published Charades figures take the highest of the views instead (SlowFast, Feichtenhofer et al. 2019): an
         action there may fill one clip of ten.
         """
-        return self._averaged(model, clips, torch.sigmoid)
+        return super().predict(model, clips)
+
+    def probabilities(self, logits: Float[Tensor, "*b k"]) -> Float[Tensor, "*b k"]:
+        """One for each class, whatever the others are."""
+        return torch.sigmoid(logits)
 
     def metrics(self) -> MultiLabelMeter:
         """Fresh running figures."""

@@ -9,6 +9,11 @@ Frames stay uint8 until the last step: a resize costs a third of what it costs i
 the crop is ever converted. Training resizes only the part that ends up in the crop. (One thread, 16 frames of
 240x320 to 112x112: 2.5 ms; frames that already have their size: 0.3 ms; colours and noise double the first
 figure.)
+
+Optical flow comes as float32 `(t, 2n, h, w)`, in pixels of the frames it was computed on, channels x1, y1, x2, y2, ...
+It is cropped and flipped like frames; a mirrored scene moves the other way, so its x is negated. Resizing does not
+change its values: they stay pixels at `ClipSpec.short_side`, as in TSN (Wang et al. 2016,
+https://arxiv.org/abs/1608.00859) and I3D. Frames and flow of the same moments are given as a pair.
 """
 
 from __future__ import annotations
@@ -23,6 +28,11 @@ from torchvision.transforms.v2 import functional as F
 from muybridge.types import ClipSpec
 
 Box = tuple[int, int, int, int]
+Clip = Tensor | tuple[Tensor, Tensor]
+"""Frames, uint8 `(t, 3, h, w)`; or flow in pixels, float32 `(t, 2n, h, w)`; or both, frames first."""
+
+FLOW_BOUND_PX = 20.0
+"""Where flow is truncated before it is scaled to 0..1, as in all of the field's stored flow."""
 
 
 class Augment(Protocol):
@@ -87,12 +97,12 @@ class TrainTransform:
         self.augment = augment
 
     def __call__(
-        self, clip: Tensor, label: str | None = None, generator: torch.Generator | None = None
+        self, clip: Clip, label: str | None = None, generator: torch.Generator | None = None
     ) -> Tensor:
         """Change a clip at random.
 
         Args:
-            clip: uint8 `(t, c, h, w)`, RGB, of any size.
+            clip: Frames, flow or both, of any size. Flow has no colours: they and the noise change frames alone.
             label: The clip's class, so that those of `augment.flip_never` are not flipped.
             generator: Source of randomness; by default torch's own. The number of draws depends on the
                 settings and the clip's length alone, never on the label.
@@ -101,15 +111,17 @@ class TrainTransform:
             float32 `(c, t, size, size)`, normalised.
 
         Raises:
-            ValueError: Not a clip of RGB frames in uint8.
+            ValueError: Not a clip of what the model sees.
         """
-        check_clip(clip)
+        parts = check_clip(clip, self.spec)
         scale, down, right, flip, *factors = torch.rand(7, generator=generator).tolist()
         down, right = (0.5 + (draw - 0.5) * self.augment.shift for draw in (down, right))
-        clip = self._crop(clip, scale, down, right)
+        parts = [self._crop(part, scale, down, right) for part in parts]
         if flip < self.augment.flip and (label is None or label not in self.augment.flip_never):
-            clip = F.horizontal_flip(clip)
-        return normalize(self._recolour(clip, factors, generator), self.spec)
+            parts = [mirror(part) for part in parts]
+        if not parts[0].is_floating_point():
+            parts[0] = self._recolour(parts[0], factors, generator)
+        return normalize(_joined(parts, self.spec), self.spec)
 
     def _crop(self, clip: Tensor, scale: float, down: float, right: float) -> Tensor:
         low, high = self.augment.scale
@@ -164,25 +176,26 @@ class TestTransform:
         self.spec = spec
         self.crops = _check_crops(spec.test_crops if crops is None else crops)
 
-    def __call__(self, clip: Tensor) -> Tensor:
+    def __call__(self, clip: Clip) -> Tensor:
         """Cut the views.
 
         Args:
-            clip: uint8 `(t, c, h, w)`, RGB, of any size. Frames that already have the short side are not
-            resized.
+            clip: Frames, flow or both, of any size. What already has the short side is not resized.
 
         Returns:
             float32 `(v, c, t, size, size)`, normalised; `v` crops from left to right, or from top to bottom.
 
         Raises:
-            ValueError: Not a clip of RGB frames in uint8.
+            ValueError: Not a clip of what the model sees.
         """
-        check_clip(clip)
-        height, width = resized_size(clip.shape[-2], clip.shape[-1], self.spec.short_side)
-        clip = _resize(clip, height, width)
-        boxes = crop_boxes(height, width, self.spec.size, self.crops)
-        views = [clip[..., top : top + h, left : left + w] for top, left, h, w in boxes]
-        return normalize(torch.stack(views), self.spec)
+        parts = []
+        for part in check_clip(clip, self.spec):
+            part = to_short_side(part, self.spec.short_side)
+            boxes = crop_boxes(part.shape[-2], part.shape[-1], self.spec.size, self.crops)
+            parts.append(
+                torch.stack([part[..., top : top + h, left : left + w] for top, left, h, w in boxes])
+            )
+        return normalize(_joined(parts, self.spec), self.spec)
 
 
 def resized_size(height: int, width: int, short_side: int) -> tuple[int, int]:
@@ -244,17 +257,63 @@ def to_model_layout(clip: Tensor) -> Tensor:
     return clip.transpose(-4, -3).contiguous()
 
 
-def check_clip(clip: Tensor) -> None:
-    """Refuse what isn't a clip of RGB frames: uint8 `(t, 3, h, w)`.
+def check_clip(clip: Clip, spec: ClipSpec) -> list[Tensor]:
+    """The parts of a clip, frames before flow, having refused what the model doesn't see.
 
     Raises:
         ValueError: Says what the tensor is instead.
     """
-    if clip.ndim != 4 or clip.shape[1] != 3 or clip.dtype != torch.uint8 or 0 in clip.shape:
-        raise ValueError(
-            f"a clip of {clip.dtype} {tuple(clip.shape)} was given; transforms take RGB frames, "
-            "torch.uint8 (t, 3, h, w), as Video.frames gives them"
-        )
+    parts = list(clip) if isinstance(clip, tuple) else [clip]
+    kinds = spec.modality.split("+")
+    if len(parts) != len(kinds):
+        raise ValueError(f"{len(parts)} tensors were given for a model that sees {spec.modality}")
+    for part, kind in zip(parts, kinds, strict=True):
+        if kind == "rgb":
+            channels, fits = 3, part.dtype == torch.uint8
+            wanted = "RGB frames, torch.uint8 (t, 3, h, w), as Video.frames gives them"
+        else:
+            channels, fits = spec.channels - 3 * (len(kinds) - 1), part.is_floating_point()
+            wanted = f"flow in pixels, torch.float32 (t, {channels}, h, w)"
+        if part.ndim != 4 or part.shape[1] != channels or not fits or 0 in part.shape:
+            raise ValueError(
+                f"a clip of {part.dtype} {tuple(part.shape)} was given; transforms take {wanted}"
+            )
+    return parts
+
+
+def mirror(part: Tensor) -> Tensor:
+    """Frames or flow of the scene in a mirror: left is right. What moved right moves left, so x of flow is negated.
+
+    Args:
+        part: uint8 `(t, 3, h, w)`, or flow `(t, 2n, h, w)` with channels x1, y1, x2, y2, ...
+    """
+    mirrored: Tensor = F.horizontal_flip(part)
+    if part.is_floating_point():
+        mirrored[..., ::2, :, :].neg_()  # a copy of our own: flipping never gives a view
+    return mirrored
+
+
+def unit_flow(flow: Tensor) -> Tensor:
+    """Flow in pixels to 0..1, which `normalize` then takes like pixels: truncated at 20 pixels, 0.5 stands still."""
+    return flow.clamp(-FLOW_BOUND_PX, FLOW_BOUND_PX).add_(FLOW_BOUND_PX).div_(2 * FLOW_BOUND_PX)
+
+
+def to_short_side(part: Tensor, short_side: int) -> Tensor:
+    """Frames or flow whose shorter side is `short_side` pixels; values of flow stay what they are."""
+    height, width = resized_size(part.shape[-2], part.shape[-1], short_side)
+    return _resize(part, height, width)
+
+
+def _joined(parts: list[Tensor], spec: ClipSpec) -> Tensor:
+    """What the model sees, one channel after the other; RGB alone stays uint8."""
+    if spec.modality == "rgb":
+        return parts[0]
+    flow = unit_flow(parts[-1])
+    return (
+        flow
+        if len(parts) == 1
+        else torch.cat([F.to_dtype(parts[0], torch.float32, scale=True), flow], dim=-3)
+    )
 
 
 def _check_crops(crops: int) -> int:

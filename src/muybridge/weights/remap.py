@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from muybridge.published import Reading
+from muybridge.types import WeightsError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,8 +140,7 @@ def inflate(kernel: Tensor, shape: Sequence[int]) -> Tensor:
     """Grow an image network's kernel so that a video that stands still gives the image's activations.
 
     Repeated along time and divided by the repetitions: Carreira and Zisserman 2017, "Quo Vadis, Action Recognition?",
-    https://arxiv.org/abs/1705.07750. Where the channels in differ (flow, stacks of frames), each gets the mean of
-    the image's: Wang et al. 2016, https://arxiv.org/abs/1608.00859.
+    https://arxiv.org/abs/1705.07750. Where the channels in differ (flow, stacks of frames), see `spread`.
 
     Args:
         kernel: `(out, in, h, w)`; tensors of another rank are returned as they are.
@@ -151,8 +151,48 @@ def inflate(kernel: Tensor, shape: Sequence[int]) -> Tensor:
     if len(shape) == 5:
         kernel = kernel.unsqueeze(2).expand(-1, -1, shape[2], -1, -1) / shape[2]
     if shape[1] != kernel.shape[1]:
-        kernel = kernel.mean(1, keepdim=True).expand(-1, shape[1], *kernel.shape[2:])
+        kernel = spread(kernel, shape[1])
     return kernel.contiguous()
+
+
+def spread(kernel: Tensor, channels: int) -> Tensor:
+    """Give a kernel other channels in, each with the mean of those it had: what it saw in colours it sees in flow.
+
+    The cross-modality initialisation of Wang et al. 2016, https://arxiv.org/abs/1608.00859.
+
+    Args:
+        kernel: `(out, in, ...)`.
+        channels: How many there shall be.
+    """
+    return kernel.mean(1, keepdim=True).expand(-1, channels, *kernel.shape[2:]).contiguous()
+
+
+def cross_modality(state: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights of a network that sees RGB for the same network with other channels in, such as flow.
+
+    A network of two streams takes them for both, where its keys are theirs behind `rgb.` and `flow.`.
+
+    Args:
+        state: Ours, of the one that sees RGB.
+        wanted: Of the other; only shapes are looked at.
+
+    Raises:
+        WeightsError: They are not the same network but for its first convolution.
+    """
+    found: dict[str, Tensor] = {}
+    for key, model in wanted.items():
+        kernel = state.get(key, state.get(re.sub(r"^(rgb|flow)\.", "", key)))
+        if kernel is not None and kernel.ndim > 3 and kernel.shape[1] != model.shape[1]:
+            kernel = spread(kernel, model.shape[1])
+        if kernel is None or kernel.shape != model.shape:
+            what = "nothing" if kernel is None else f"{tuple(kernel.shape)}"
+            raise WeightsError(
+                f"{key} is {tuple(model.shape)}, and the weights to start from have {what} for it"
+            )
+        found[key] = (
+            kernel.clone()
+        )  # two streams must not share memory, or training one would change the other
+    return found
 
 
 def _first(patterns: Mapping[str, Any], key: str) -> Any:
