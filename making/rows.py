@@ -26,7 +26,10 @@ FRAMES, FPS = 12, 5.6
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One line of a table: a network, what it sees of a clip, how fast it learns, and what it starts from."""
+    """One line of a table: a network, what it sees of a clip, how fast it learns, and what it starts from.
+
+    Or, with `streams`, the answer that two other rows give together.
+    """
 
     table: str
     key: str
@@ -40,6 +43,9 @@ class Row:
     actions: tuple[str, ...] = TARGET
     start: str = ""
     freeze: bool = False
+    modality: str = "rgb"
+    keep: bool = False
+    streams: tuple[str, ...] = ()
 
 
 def rows() -> Iterator[Row]:
@@ -52,6 +58,12 @@ def rows() -> Iterator[Row]:
 
 NARROW = {"width": 0.25}
 SMALL = {"size": SIDE, **NARROW}
+SNIPPET = {"frames": 10, "fps": 4.7, "modality": "rgb+flow"}
+SNIPPETS = {"frames": 30, "fps": 14.0, "modality": "rgb+flow"}
+TRAJECTORIES = "trajectories"
+"""The row that is no network."""
+FLOW_BOUND_PX = 5.0
+"""Where stored flow is truncated. At this size little moves further between two frames, and 8 bits are finer."""
 
 
 def _fusion() -> Iterator[Row]:
@@ -70,14 +82,24 @@ def _architectures() -> Iterator[Row]:
         ("mean", "ConvNet, mean over 6 frames", "narrow:mean_inception", {}, {"frames": 6, "fps": 2.8}),
         ("lstm", "(a) ConvNet + LSTM over 6 frames", "narrow:lstm_inception", {}, {"frames": 6, "fps": 2.8}),
         ("c3d", "(b) 3D ConvNet: C3D with batch norm", "c3d_bn", SMALL, {"frames": 16, "fps": 7.5}),
-        ("i3d", "(e) I3D, RGB", "i3d_rgb", NARROW, {}),
+        ("two_stream", "(c) two-stream: one frame, 10 fields", "narrow:two_stream", {}, SNIPPET),
+        ("fused", "(d) 3D-fused two-stream: 3 frames, 30 fields", "narrow:fused_two_stream", {}, SNIPPETS),
+        ("i3d", "(e) I3D, RGB", "i3d_rgb", NARROW, {"keep": True}),
+        ("i3d_flow", "(e) I3D, optical flow", "i3d_flow", NARROW, {"modality": "flow", "keep": True}),
     ):
         yield Row(table="i3d", key=key, text=text, model=model, options=options, **sees)
+    both = {"text": "(e) two-stream I3D, RGB + flow", "streams": ("i3d", "i3d_flow")}
+    yield Row(table="i3d", key="i3d_both", model="i3d_rgb", **both)
+    crossed = {"text": "I3D, optical flow, started from RGB", "start": "i3d", "modality": "flow"}
+    yield Row(table="i3d", key="i3d_crossed", model="i3d_flow", options=NARROW, **crossed)
+    yield Row(
+        table="i3d", key=TRAJECTORIES, text="improved dense trajectories, Fisher vectors, SVM", model=""
+    )
 
 
 def _transfer() -> Iterator[Row]:
     for key, text, change in (
-        ("source", "", {"actions": SOURCE}),
+        ("source", "", {"actions": SOURCE, "keep": True}),
         ("last_layer", "last layer only", {"start": "source", "freeze": True, "lr": 1e-2}),
         ("fine_tuned", "all layers", {"start": "source"}),
     ):
@@ -137,6 +159,18 @@ CLAIMS = (
         "I3D above ConvNet + LSTM (Carreira and Zisserman: 71.1 against 63.3 on Kinetics)",
         "i3d",
         "lstm",
+    ),
+    Claim("i3d", "RGB and flow together above RGB alone (74.2 against 71.1)", "i3d_both", "i3d"),
+    Claim("i3d", "RGB above flow (71.1 against 63.4)", "i3d", "i3d_flow"),
+    Claim("i3d", "for pairs that only motion tells apart, flow above RGB", "i3d_flow", "i3d", "pairs"),
+    Claim("i3d", "two-stream I3D above two-stream (74.2 against 65.6)", "i3d_both", "two_stream"),
+    Claim("i3d", "3D-fused above two-stream (67.2 against 65.6)", "fused", "two_stream"),
+    Claim("i3d", "flow learns better from RGB's start (Wang et al. 2016)", "i3d_crossed", "i3d_flow"),
+    Claim(
+        "i3d",
+        "two-stream I3D above improved trajectories (UCF101: 93.4 against 85.9)",
+        "i3d_both",
+        "trajectories",
     ),
     Claim("i3d", "I3D above the 3D ConvNet (71.1 against 56.1)", "i3d", "c3d"),
     Claim("i3d", "ConvNet + LSTM above the 3D ConvNet (63.3 against 56.1)", "lstm", "c3d"),

@@ -32,12 +32,14 @@ from rows import (
     CLAIMS,
     EPOCHS,
     FILM,
+    FLOW_BOUND_PX,
     PAIRED,
     SIDE,
     SOURCE,
     TARGET,
     TEST_VIDEOS,
     TRAIN_VIDEOS,
+    TRAJECTORIES,
     Row,
     rows,
 )
@@ -45,6 +47,16 @@ from rows import (
 HERE = Path(__file__).resolve().parent
 WORK = HERE.parent / "build" / "tables"
 PAGE = HERE.parent / "docs" / "tables.md"
+
+SCALES = {
+    "rgb": ("clip.mean=[0.45, 0.45, 0.45]", "clip.std=[0.225, 0.225, 0.225]"),
+    "flow": ("clip.modality=flow", "clip.mean=[0.5, 0.5]", "clip.std=[0.5, 0.5]"),
+    "rgb+flow": (
+        "clip.modality=rgb+flow",
+        "clip.mean=[0.45, 0.45, 0.45, 0.5, 0.5]",
+        "clip.std=[0.225, 0.225, 0.225, 0.5, 0.5]",
+    ),
+}
 
 # One run, in a process of its own.
 
@@ -59,7 +71,6 @@ def run(row: Row, seed: int, out: Path) -> dict[str, Any]:
     from muybridge.data.clips import ClipDataset
     from muybridge.data.layouts import read_samples
     from muybridge.engine import fit
-    from muybridge.metrics.recognition import mean_class_accuracy
     from muybridge.model_file import save_model
     from muybridge.models.cost import count_gflops, count_parameters
     from muybridge.recipe import load_recipe
@@ -67,6 +78,10 @@ def run(row: Row, seed: int, out: Path) -> dict[str, Any]:
 
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
     started = time.monotonic()
+    if row.streams:
+        return together(row, seed, started)
+    if row.key == TRAJECTORIES:
+        return without_network(seed)
     start = WORK / "runs" / f"{row.start}-{seed}.safetensors" if row.start else None
     recipe = load_recipe(
         "scratch",
@@ -78,8 +93,8 @@ def run(row: Row, seed: int, out: Path) -> dict[str, Any]:
             f"clip.size={SIDE}",
             f"clip.short_side={SIDE}",
             "clip.sampling=dense",
-            "clip.mean=[0.45, 0.45, 0.45]",
-            "clip.std=[0.225, 0.225, 0.225]",
+            *SCALES[row.modality],
+            f"data.flow={WORK / 'flow'}",
             "clip.test_clips=1",
             "clip.test_crops=1",
             "augment.scale=[1.0, 1.0]",
@@ -104,7 +119,8 @@ def run(row: Row, seed: int, out: Path) -> dict[str, Any]:
     data = WORK / "films" / ("source" if row.actions == SOURCE else "target")
     samples = read_samples(data)
     # Nothing is held out of the films to learn from: no epoch is chosen, the last one counts.
-    plan = build_training(recipe, replace(samples, val=samples.test), start=start)
+    other = row.model if start and row.modality != "rgb" else None
+    plan = build_training(recipe, replace(samples, val=samples.test), start=start, start_model=other)
     shutil.rmtree(out, ignore_errors=True)
     fit(
         plan.built.model,
@@ -116,9 +132,11 @@ def run(row: Row, seed: int, out: Path) -> dict[str, Any]:
         out_dir=out,
         progress=False,
     )
-    test_set = ClipDataset(plan.samples.test, plan.samples.labels, plan.built.clip, train=False)
+    test_set = ClipDataset(
+        plan.samples.test, plan.samples.labels, plan.built.clip, train=False, flow=plan.flow
+    )
     measured = evaluate(plan.built.model, test_set)
-    if row.key == "source":
+    if row.keep:
         save_model(
             out.with_suffix(".safetensors"),
             plan.built.model,
@@ -129,15 +147,59 @@ def run(row: Row, seed: int, out: Path) -> dict[str, Any]:
             facts={},
         )
     shutil.rmtree(out, ignore_errors=True)
+    return figures(
+        measured,
+        parameters=count_parameters(plan.built.model),
+        gflops=count_gflops(plan.built.model, plan.built.clip),
+        seconds=time.monotonic() - started,
+    )
+
+
+def together(row: Row, seed: int, started: float) -> dict[str, Any]:
+    """What two trained rows answer together: the mean of their probabilities."""
+    from muybridge.data.clips import ClipDataset
+    from muybridge.data.layouts import read_samples
+    from muybridge.flow.source import FlowSource
+    from muybridge.model_file import load_model
+    from muybridge.models.cost import count_gflops, count_parameters
+    from muybridge.tasks.recognition import evaluate
+
+    test = read_samples(WORK / "films" / "target").test
+    streams = [load_model(WORK / "runs" / f"{key}-{seed}.safetensors") for key in row.streams]
+    flow = FlowSource(WORK / "flow")
+    alone = [evaluate(s.model, ClipDataset(test, s.labels, s.clip, train=False, flow=flow)) for s in streams]
+    joint = sum(measured.probabilities for measured in alone) / len(alone)
+    return figures(
+        replace(alone[0], probabilities=joint),
+        parameters=sum(count_parameters(s.model) for s in streams),
+        gflops=sum(count_gflops(s.model, s.clip) for s in streams),
+        seconds=time.monotonic() - started,
+    )
+
+
+def without_network(seed: int) -> dict[str, Any]:
+    """What trajectories tell, found before."""
+    from muybridge.data.layouts import read_samples
+    from trajectories import classify
+
+    samples = read_samples(WORK / "films" / "target")
+    measured, cost = classify(list(samples.train), list(samples.test), WORK / "trajectories", seed)
+    return figures(measured, gflops=None, **cost)
+
+
+def figures(measured: Any, **cost: float) -> dict[str, Any]:
+    """What is kept of a run."""
+    import torch
+
+    from muybridge.metrics.recognition import mean_class_accuracy
+
     return {
         "top1": measured.top1,
         "mean_class": mean_class_accuracy(measured.confusion),
         "pairs": told_apart(measured),
         "recall": {r.label: r.accuracy for r in measured.per_class},
         "videos": len(measured.targets),
-        "parameters": count_parameters(plan.built.model),
-        "gflops": count_gflops(plan.built.model, plan.built.clip),
-        "seconds": time.monotonic() - started,
+        **cost,
         "threads": torch.get_num_threads(),
         "epochs": EPOCHS,
     }
@@ -178,10 +240,30 @@ def film(workers: int) -> None:
         )
 
 
+def store_flow(workers: int) -> None:
+    """The flow of the first data set."""
+    from muybridge.data.flow_store import write_store
+    from muybridge.flow.storing import Storing
+
+    print(f"flow of target: {WORK / 'flow'}", flush=True)
+    storing = Storing(short_side=SIDE, bound=FLOW_BOUND_PX)
+    write_store(WORK / "films" / "target", WORK / "flow", storing, method="tvl1", workers=workers)
+
+
+def store_trajectories(workers: int) -> None:
+    """The trajectories of the first data set."""
+    from muybridge.data.layouts import read_samples
+    from trajectories import find_all
+
+    print(f"trajectories of target: {WORK / 'trajectories'}", flush=True)
+    samples = read_samples(WORK / "films" / "target")
+    find_all([sample.path for sample in (*samples.train, *samples.test)], WORK / "trajectories", workers)
+
+
 def do(row: Row, seed: int, lines: list[str]) -> None:
     """One run in a process of its own, unless its result is there."""
     result = WORK / "runs" / f"{row.key}-{seed}.json"
-    if result.exists():
+    if result.exists() and (not row.keep or result.with_suffix(".safetensors").exists()):
         return
     started = time.monotonic()
     command = [sys.executable, __file__, "--run", row.key, "--seed", str(seed)]
@@ -227,14 +309,18 @@ def main() -> None:
         part.write_text(json.dumps(figures, indent=1))
         part.replace(target.with_suffix(".json"))
         return
-    film(asked.workers)
     failed: list[str] = []
     chosen = [row for row in known.values() if fnmatchcase(row.key, asked.rows)]
-    for waits in (False, True):  # what starts from another run's weights comes after it
+    film(asked.workers)
+    if any(row.streams or row.modality != "rgb" for row in chosen):
+        store_flow(asked.workers)
+    if any(row.key == TRAJECTORIES for row in chosen):
+        store_trajectories(asked.workers)
+    for waits in (False, True):  # what needs another run's weights comes after it
         with ThreadPoolExecutor(asked.workers) as pool:
             for seed in range(asked.seeds):
                 for row in chosen:
-                    if bool(row.start) == waits:
+                    if bool(row.start or row.streams) == waits:
                         pool.submit(do, row, seed, failed)
     from tables_page import page
 

@@ -81,7 +81,7 @@ def test_rows_that_do_not_fit_are_left_out() -> None:
     [(1080, 1920, 1), (360, 640, 1), (256, 340, 2), (142, 80, 4), (48, 64, 8), (16, 4000, 1), (1, 1, 360)],
 )
 def test_small_videos_are_enlarged_by_a_whole_number(height: int, width: int, scale: int) -> None:
-    assert viz.legible_scale(height, width) == scale
+    assert ink.legible_scale(height, width) == scale
 
 
 def test_annotated_copy_keeps_frames_times_and_shape(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ _HOME = {
     "Window": "types",
     "Recognition": "results",
     "Recognizer": "predict",
+    "TwoStreams": "predict",
     "load": "predict",
     "open_checkpoint": "checkpoints",
     "identify": "matching",
@@ -39,6 +40,7 @@ __all__ = [
     "Recognition",
     "Recognizer",
     "Score",
+    "TwoStreams",
     "Video",
     "VideoError",
     "WeightsError",
@@ -56,7 +58,7 @@ if TYPE_CHECKING:
     from muybridge.checkpoints import open_checkpoint
     from muybridge.matching import identify
     from muybridge.models import create_model, list_models
-    from muybridge.predict import Recognizer, load
+    from muybridge.predict import Recognizer, TwoStreams, load
     from muybridge.published import list_weights
     from muybridge.results import Recognition
     from muybridge.types import ClipSpec, Score, VideoError, WeightsError, Window

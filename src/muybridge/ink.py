@@ -36,6 +36,8 @@ PALETTE: tuple[Colour, ...] = (
     (0x8C, 0x8C, 0x8C),  # grey
 )
 
+_LEGIBLE_HEIGHT, _LEGIBLE_WIDTH = 360, 320
+_LONGEST_SIDE = 4096  # what H.264 decoders in phones and browsers play
 _TICKS_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0)
 
 
@@ -130,6 +132,18 @@ def stretch_at(parts: Sequence[Stretch], time_s: float) -> int:
 
 def _centre(window: Window) -> float:
     return (window.start_s + window.end_s) / 2
+
+
+def legible_scale(height: int, width: int, *, beside: int = 1) -> int:
+    """The whole number by which a video is enlarged so that text on it can be read: 1 from 360p upwards.
+
+    Args:
+        height: Rows of the video.
+        width: Its columns.
+        beside: Pictures of that size that stand side by side; together they stay within 4096 pixels.
+    """
+    wanted = max(-(-_LEGIBLE_HEIGHT // height), -(-_LEGIBLE_WIDTH // width))
+    return max(min(wanted, _LONGEST_SIDE // (beside * max(height, width))), 1)
 
 
 def clock(time_s: float, *, tenths: bool = True) -> str:

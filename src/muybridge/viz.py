@@ -24,6 +24,7 @@ from muybridge.ink import (
     answer_colours,
     font_file,
     label_colours,
+    legible_scale,
     load_font,
     ranked,
     stretch_at,
@@ -34,8 +35,6 @@ from muybridge.types import Score, Window
 from muybridge.video.reader import Video
 from muybridge.video.writer import VideoWriter
 
-_LEGIBLE_HEIGHT, _LEGIBLE_WIDTH = 360, 320
-_LONGEST_SIDE = 4096  # what H.264 decoders in phones and browsers play
 _GROUND, _TRACK, _WHITE, _GREY = (12, 14, 18, 178), (74, 79, 88, 215), (255, 255, 255), (214, 218, 224)
 _STRIP_ASPECT = 20
 
@@ -137,12 +136,6 @@ def thumbnail_strip(video: Video, *, height: int = 96, count: int | None = None)
     file = io.BytesIO()
     strip.save(file, "JPEG", quality=85)
     return file.getvalue()
-
-
-def legible_scale(height: int, width: int) -> int:
-    """The whole number by which a video is enlarged so that text on it can be read: 1 from 360p upwards."""
-    wanted = max(-(-_LEGIBLE_HEIGHT // height), -(-_LEGIBLE_WIDTH // width))
-    return max(min(wanted, _LONGEST_SIDE // max(height, width)), 1)
 
 
 def enlarge(frame: Tensor, scale: int) -> Tensor:

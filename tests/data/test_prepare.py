@@ -325,7 +325,7 @@ def test_two_at_once_are_refused(tmp_path: Path, film: Film) -> None:
     prepare_data(data, out, workers=1)
     with (out / ".prepare" / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(ValueError, match="another `data prepare` is at work"):
+        with pytest.raises(ValueError, match="another `muybridge data prepare` is at work"):
             prepare_data(data, out, workers=1)
 
 

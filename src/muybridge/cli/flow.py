@@ -199,9 +199,9 @@ def _show(
 
 def _videos(arguments: list[str]) -> list[Path]:
     """The videos that are meant; flow that is stored beside them is none."""
-    from muybridge.flow.store import FILM_SUFFIX
+    from muybridge.data.footage import is_flow_film
 
-    paths = [path for path in expand(arguments) if not path.name.endswith(FILM_SUFFIX)]
+    paths = [path for path in expand(arguments) if not is_flow_film(path.name)]
     if not paths:
         raise ValueError(f"{' '.join(arguments)}: stored flow only; give the videos themselves")
     return paths

@@ -6,7 +6,6 @@ and how it was made. Parts of videos that are being worked on lie under OUT/.flo
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
@@ -18,9 +17,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from muybridge.data.claiming import claim
 from muybridge.data.crew import side_by_side
 from muybridge.data.flow_job import Job, Outcome, attempt_flow
-from muybridge.data.footage import find_videos, is_frame_folder
+from muybridge.data.footage import find_videos, is_flow_film, is_frame_folder
 from muybridge.flow.methods import open_method
 from muybridge.flow.planes import Facts
 from muybridge.flow.store import FACTS_FILE, FILM_SUFFIX, is_flow_folder, stored_facts
@@ -106,7 +106,7 @@ def write_store(
     report = Stored(out=out)
     how = {"method": method, "device": device, "options": dict(options or {}), "reading": dict(reading or {})}
     try:
-        with _claimed(out) as staging:
+        with _at_work(out) as staging:
             jobs = list(_jobs(found, out, staging, storing, how, report))
             _do(jobs, workers or (1 if device else len(os.sched_getaffinity(0))), report, progress)
     except OSError as error:
@@ -122,7 +122,7 @@ def _placed(videos: Sequence[str | Path]) -> dict[Path, Path]:
     found: dict[Path, Path] = {}
     for path in map(Path, videos):
         if path.is_dir() and not is_frame_folder(path):
-            inside = [film for film in find_videos(path) if not _is_flow(film)]
+            inside = find_videos(path)
             if not inside:
                 raise ValueError(f"{path}: no videos in it")
             found |= {film: film.relative_to(path) for film in inside}
@@ -141,7 +141,7 @@ def _placed(videos: Sequence[str | Path]) -> dict[Path, Path]:
 
 
 def _is_flow(path: Path) -> bool:
-    return (path.name.endswith(FILM_SUFFIX) and path.is_file()) or (path / FACTS_FILE).is_file()
+    return (is_flow_film(path.name) and path.is_file()) or (path / FACTS_FILE).is_file()
 
 
 def _jobs(
@@ -244,21 +244,12 @@ def _do(jobs: list[Job], workers: int, report: Stored, progress: Callable[[int, 
 
 
 @contextmanager
-def _claimed(out: Path) -> Iterator[Path]:
-    """The folder for this process alone, and the one in it for work. What is left over is removed at the end."""
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"{out}: is a file; give a folder")
-    if not out.absolute().parent.is_dir():
-        raise ValueError(f"{out}: the folder {out.absolute().parent} does not exist; make it first")
-    staging = out / _STAGING
+def _at_work(out: Path) -> Iterator[Path]:
+    """The store for this process alone, and the folder in it for work. What is left over is removed at the end."""
     is_new = not out.exists()
-    staging.mkdir(parents=True, exist_ok=True)
-    with (staging / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(f"{out}: another `muybridge flow` is at work in it; wait for it") from None
+    with claim(out, _STAGING, "flow") as staging:
         yield staging
+        # Not after an error: the parts of a video that are ready are for the next run.
         shutil.rmtree(staging / "work", ignore_errors=True)
         if is_new and list(out.iterdir()) == [staging]:  # no video could be read
             shutil.rmtree(out)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 from muybridge.data.samples import natural
+from muybridge.flow.store import FILM_SUFFIX
 
 VIDEO_SUFFIXES = (
     ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".wmv", ".flv", ".mpg", ".mpeg", ".ts", ".mts", ".3gp",
@@ -20,6 +21,7 @@ VIDEO_SUFFIXES = (
 )  # fmt: skip
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
+_FLOW_IMAGE = re.compile(r"(flow_)?[xy]_\d+\.")
 _LISTS = re.compile(
     r"annot|(?<![a-z])anno?s?(?![a-z])|label|split|lists?(?![a-z])|meta|csv|json", re.IGNORECASE
 )
@@ -28,7 +30,7 @@ _LISTS = re.compile(
 def find_videos(folder: Path) -> list[Path]:
     """Video files below a folder and the folders of numbered frames in it, in natural order.
 
-    Links are followed, hidden files (`._clip.mp4` of macOS) are not read.
+    Links are followed, hidden files (`._clip.mp4` of macOS) are not read, and neither is stored flow.
     """
     return sorted(_walk(folder), key=lambda p: natural(p.relative_to(folder).as_posix()))
 
@@ -40,8 +42,17 @@ def is_frame_folder(folder: Path) -> bool:
 
 
 def is_frame(path: Path) -> bool:
-    """Whether a name is that of a numbered image."""
-    return path.suffix.lower() in IMAGE_SUFFIXES and path.stem[-1:].isdecimal()
+    """Whether a name is that of a numbered image of a film, not of its optical flow (`x_00001.jpg`)."""
+    return (
+        path.suffix.lower() in IMAGE_SUFFIXES
+        and path.stem[-1:].isdecimal()
+        and not _FLOW_IMAGE.match(path.name)
+    )
+
+
+def is_flow_film(name: str) -> bool:
+    """Whether a file is flow that `muybridge flow --store` left beside the videos."""
+    return name.endswith(FILM_SUFFIX)
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -54,7 +65,7 @@ def _walk(folder: Path) -> Iterator[Path]:
             continue
         seen.add(real)
         folders[:] = [name for name in folders if not name.startswith(".")]
-        visible = [Path(here, name) for name in files if not name.startswith(".")]
+        visible = [Path(here, name) for name in files if not (name.startswith(".") or is_flow_film(name))]
         videos = [path for path in visible if path.suffix.lower() in VIDEO_SUFFIXES]
         yield from videos
         if not videos and Path(here) != folder and any(map(is_frame, visible)):

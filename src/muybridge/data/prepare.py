@@ -10,17 +10,17 @@ originals they were made from, by size and time of change.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from muybridge.data.claiming import claim
 from muybridge.data.copying import Job, Outcome, attempt
 from muybridge.data.crew import side_by_side
 from muybridge.data.footage import VIDEO_SUFFIXES, find_videos
@@ -221,23 +221,16 @@ def _parsed(line: str) -> dict[str, Any]:
 @contextmanager
 def _claimed(out: Path, encoding: Encoding) -> Iterator[_Ledger]:
     """The folder for this process alone, with its ledger; staged leftovers are removed before and after."""
-    staging = out / _STAGING
-    if out.exists() and (not out.is_dir() or (not staging.is_dir() and any(out.iterdir()))):
+    if out.exists() and (not out.is_dir() or (not (out / _STAGING).is_dir() and any(out.iterdir()))):
         raise ValueError(f"{out}: is there already and was not made by `data prepare`; give a new folder")
-    if not out.absolute().parent.is_dir():
-        raise ValueError(f"{out}: the folder {out.absolute().parent} does not exist; make it first")
-    staging.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as stack:
-        lock = stack.enter_context((staging / "lock").open("w"))
+    with claim(out, _STAGING, "data prepare") as staging:
+        work = staging / "work"
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir()
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(f"{out}: another `data prepare` is at work in it; wait for it") from None
-        work_in = staging / "work"
-        stack.callback(shutil.rmtree, work_in, ignore_errors=True)
-        shutil.rmtree(work_in, ignore_errors=True)
-        work_in.mkdir()
-        yield _Ledger(out, encoding)
+            yield _Ledger(out, encoding)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
 
 
 def _films(

@@ -25,22 +25,34 @@ _HOME = {
     "open_method": "methods",
     "stream_flow": "methods",
     "track_points": "classical",
+    "colour_flow": "colour",
     "angular_error": "errors",
     "end_point_error": "errors",
     "photometric_error": "errors",
     "warp": "errors",
+    "film_flow": "film",
+    "StoredFlow": "store",
+    "find_flow": "store",
+    "open_flow": "store",
+    "read_flow": "store",
 }
 
 __all__ = [
     "METHODS",
     "FlowMaker",
+    "StoredFlow",
     "angular_error",
     "check_method",
+    "colour_flow",
     "end_point_error",
+    "film_flow",
+    "find_flow",
     "flow",
     "flow_between",
+    "open_flow",
     "open_method",
     "photometric_error",
+    "read_flow",
     "stream_flow",
     "track_points",
     "warp",
@@ -48,7 +60,9 @@ __all__ = [
 
 if TYPE_CHECKING:
     from muybridge.flow.classical import track_points
+    from muybridge.flow.colour import colour_flow
     from muybridge.flow.errors import angular_error, end_point_error, photometric_error, warp
+    from muybridge.flow.film import film_flow
     from muybridge.flow.methods import (
         METHODS,
         FlowMaker,
@@ -58,6 +72,7 @@ if TYPE_CHECKING:
         open_method,
         stream_flow,
     )
+    from muybridge.flow.store import StoredFlow, find_flow, open_flow, read_flow
 
 
 def __getattr__(name: str) -> Any:

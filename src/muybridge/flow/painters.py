@@ -16,13 +16,13 @@ from muybridge.flow.colour import MAGNITUDES, Magnitude, colour_flow, largest_mo
 from muybridge.flow.methods import FlowMaker
 from muybridge.flow.picture import draw_arrows, draw_legend, draw_tracks, enlarge, lay_over, nice_length
 from muybridge.flow.store import StoredFlow
+from muybridge.ink import legible_scale
 from muybridge.video.reader import Video
 
 Layout = Literal["flow", "beside", "frame"]
 LAYOUTS = ("flow", "beside", "frame")
 TRACKS = "lucas_kanade"
 
-_LEGIBLE_HEIGHT, _LEGIBLE_WIDTH, _LONGEST_SIDE = 360, 320, 4096
 _SAMPLES = 16
 _TAIL = 15
 _POINTS = 300
@@ -212,6 +212,5 @@ def _size(video: Video, short_side: int | None) -> str:
 
 def legible_size(height: int, width: int) -> tuple[int, int]:
     """Rows and columns, enlarged by a whole number where letters couldn't be read."""
-    wanted = max(-(-_LEGIBLE_HEIGHT // height), -(-_LEGIBLE_WIDTH // width))
-    scale = max(min(wanted, _LONGEST_SIDE // (2 * max(height, width))), 1)
+    scale = legible_scale(height, width, beside=2)
     return height * scale, width * scale

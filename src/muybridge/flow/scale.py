@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-BOUND_PX = 20.0
+from muybridge.video.transforms import FLOW_BOUND_PX
+
+BOUND_PX = FLOW_BOUND_PX
 """Where the field truncates, in pixels."""
 
 

@@ -11,11 +11,11 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from muybridge.data.figures.formats import Shares
-from muybridge.ink import PALETTE, Colour, clock, font_file, label_colours, load_font, writable
+from muybridge.ink import PALETTE, Colour, clock, font_file, label_colours, legible_scale, load_font, writable
 from muybridge.showing.reading import Shown, Track, scaled
 from muybridge.video.reader import Video
 from muybridge.video.writer import VideoWriter
-from muybridge.viz import enlarge, legible_scale
+from muybridge.viz import enlarge
 
 _GREY, _BAR = (120, 124, 130), (12, 14, 18)
 
