@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import math
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
 from torchvision.models import optical_flow as published
 
 from muybridge.flow import flow_between, open_method
@@ -87,6 +90,62 @@ def test_the_correlations_bound_the_pairs() -> None:
     assert pairs_at_once(340 * 256, cpu) == 4
     places = math.prod((640 // 8, 360 // 8))
     assert 2**29 < pairs_at_once(640 * 360, gpu) * places**2 * 4 * 4 / 3 < 2**30
+
+
+class Blocks(nn.Module):
+    """A picture as blocks of 8x8 pixels, each a vector of length 1: what RAFT's network learns, done by hand."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.known = nn.Parameter(torch.zeros(1))
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        blocks = F.pixel_unshuffle(pictures, 8)
+        return F.normalize(blocks - blocks.mean(1, keepdim=True), dim=1)
+
+
+class Search(nn.Module):
+    """Goes to every flow of up to 2 blocks, then back to where both pictures were most alike.
+
+    It looks at the middle of the window alone, so it takes RAFT's word for which channel is x and which way it points.
+    """
+
+    hidden_state_size = 8
+    places = tuple(product(range(-2, 3), repeat=2))
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.alike: list[Tensor] = []
+
+    def forward(self, hidden: Tensor, context: Tensor, correlations: Tensor, flow: Tensor) -> Any:
+        if (flow != 0).any() or self.alike:
+            self.alike.append(correlations[:, 0])
+        places = flow.new_tensor(self.places)
+        if len(self.alike) < len(places):
+            goal = places[len(self.alike)].view(1, 2, 1, 1)
+        else:
+            goal = places[torch.stack(self.alike).argmax(0)].permute(0, 3, 1, 2)
+        return hidden, goal - flow
+
+
+def test_raft_s_geometry_sees_left_as_minus_x(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The network of published weights, with its learnt parts replaced by what they learn."""
+    by_hand = published.RAFT(
+        feature_encoder=Blocks(),
+        context_encoder=Blocks(),
+        corr_block=published.raft.CorrBlock(num_levels=4, radius=0),
+        update_block=Search(),
+    )
+    monkeypatch.setattr(published, "raft_small", lambda weights: by_hand)
+    torch.save(by_hand.state_dict(), tmp_path / "by_hand.pth")
+    scene = torch.randint(0, 256, (3, 176, 192), generator=torch.Generator().manual_seed(2)).byte()
+    # What is at (x, y) in the first picture is at (x - 8, y + 16) in the second.
+    first, second = scene[None, :, 16:160, 16:176], scene[None, :, :144, 24:184]
+    found = flow_between(
+        first, second, method="raft_small", weights=tmp_path / "by_hand.pth", updates=len(Search.places) + 1
+    )
+    middle = found[..., 24:-24, 24:-24]
+    torch.testing.assert_close(middle, middle.new_tensor([-8.0, 16.0]).view(1, 2, 1, 1).expand_as(middle))
 
 
 @pytest.mark.parametrize("name", list(URLS))
