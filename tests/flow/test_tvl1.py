@@ -12,9 +12,9 @@ from torch import Tensor
 
 from muybridge.flow import end_point_error, flow_between
 from muybridge.flow.compiling import Compiled
+from muybridge.flow.iterations import Settings, fusible_iterations, plain_iterations
 from muybridge.flow.median import median_filter
 from muybridge.flow.truth import MOTIONS, make_pair
-from muybridge.flow.tvl1 import Settings, fusible_iterations, plain_iterations
 
 
 def both(motion: str, **options: Any) -> tuple[float, float]:

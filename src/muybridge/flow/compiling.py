@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -42,6 +43,8 @@ class Compiled:
         try:
             if self._fast is None:
                 self._fast = torch.compile(self._fusible, dynamic=True, fullgraph=True)
+                with _without_cuda_s_absence():
+                    return self._fast(*args)
             return self._fast(*args)
         except (
             Exception
@@ -53,6 +56,21 @@ class Compiled:
             _log.info("flow is not compiled, and slower: %s", _first_line(error))
             self.wanted = self.ready = False
             return self._plain(*args)
+
+
+@contextmanager
+def _without_cuda_s_absence() -> Iterator[None]:
+    """PyTorch's compiler warns where CUDA's tools are installed and no GPU is there; nobody here has asked for one."""
+    torch_log = logging.getLogger("torch.utils.cpp_extension")
+
+    def wanted(record: logging.LogRecord) -> bool:
+        return "No CUDA runtime" not in str(record.msg)
+
+    torch_log.addFilter(wanted)
+    try:
+        yield
+    finally:
+        torch_log.removeFilter(wanted)
 
 
 def _first_line(error: Exception) -> str:
