@@ -34,6 +34,8 @@ from muybridge.video import Video
 SIZE = (256, 340)
 PLANES = 22
 """Planes that an inner iteration reads or writes in two passes, if nothing stays in a cache (`fusible_iterations`)."""
+OPERATIONS = 48
+"""Additions, multiplications, roots and divisions of an inner iteration per pixel."""
 
 
 def main() -> None:
@@ -114,6 +116,27 @@ def compare_on_cpu(
                 f"{light:12.3f} {off:13.3f}",
                 flush=True,
             )
+        _, moved = _counted(makers["tvl1 plain"], first, second)
+        steps = moved / PLANES / 4 / len(first)
+        rate = 1e-9 * len(first) / statistics.median(spent["tvl1 compiled"])
+        print(
+            f"  {'':22} inner iterations: {steps / 1e6:.0f} M pixels per pair, {OPERATIONS * steps / 1e9:.1f} GFLOP, "
+            f"{moved / len(first) / 1e9:.1f} GB through the memory if nothing stays in a cache; "
+            f"compiled {OPERATIONS * steps * rate:.0f} GFLOP/s and {moved / len(first) * rate:.0f} GB/s; "
+            f"this core copies {_copied():.0f} GB/s",
+            flush=True,
+        )
+
+
+def _copied() -> float:
+    """GB/s that a copy of pictures far larger than a cache reads and writes."""
+    from_, to = torch.ones(2, 1 << 27, dtype=torch.float32).unbind()
+    spent = []
+    for _ in range(5):
+        before = time.perf_counter()
+        to.copy_(from_)
+        spent.append(time.perf_counter() - before)
+    return 8 * len(to) / 1e9 / min(spent)
 
 
 def measure_gpu(

@@ -12,12 +12,15 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from muybridge.data import flow_job, flow_store
 from muybridge.data.flow_store import write_store
+from muybridge.data.layouts import find_videos, read_samples
 from muybridge.flow.store import find_flow
 from muybridge.flow.storing import Storing
+from muybridge.video.reader import Video
 from muybridge.video.writer import write_video
 
 SMALL = Storing(short_side=32)
@@ -200,6 +203,24 @@ def test_flow_may_be_stored_beside_its_videos(clips: Path, made: list[Brightness
     assert sorted(file.name for file in (clips / "fall").iterdir()) == [
         "a.flow.mp4", "a.mp4", "b.flow.mp4", "b.mp4",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["video", "jpeg"])
+def test_stored_flow_is_no_video_of_the_data_set(clips: Path, made: list[Brightness], form: Any) -> None:
+    videos = find_videos(clips)
+    write_store(clips, clips, Storing(short_side=32, format=form), workers=1)
+    assert find_videos(clips) == videos
+    found = read_samples(clips)
+    assert {sample.path for split in found.splits.values() for sample in split} == set(videos)
+    # Frames of a film are one, also with flow of theirs beside them (MMAction2's layout).
+    folder = clips / "walk" / "frames"
+    folder.mkdir()
+    for number in (1, 2):
+        for name in ("img", "x", "y", "flow_x", "flow_y"):
+            Image.new("L", (32, 32), 40 * number).save(folder / f"{name}_{number:05d}.jpg")
+    assert set(find_videos(clips)) == {*videos, folder}
+    with Video(folder) as film:
+        assert len(film) == 2
 
 
 def test_a_full_disk_ends_it(

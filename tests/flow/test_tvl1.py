@@ -82,9 +82,9 @@ def test_compiled_and_plain_agree() -> None:
 def test_compiling_begins_when_it_is_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "compile", lambda function, **_: function)
     function = Compiled(lambda: "plain", lambda: "fast", None)
-    function.count(1_000_000)
+    function.count(4_000_000)
     assert function() == "plain"
-    function.count(1_000_000)
+    function.count(4_000_000)
     function.count(1)
     assert function() == "fast"
     assert Compiled(lambda: "plain", lambda: "fast", True)() == "fast"
@@ -102,7 +102,7 @@ def test_without_a_compiler_it_goes_on(
 
     monkeypatch.setattr(torch, "compile", broken)
     function = Compiled(lambda: "plain", lambda: "fast", None)
-    function.count(2_000_000)
+    function.count(8_000_000)
     function.count(1)
     with caplog.at_level(logging.INFO, logger="muybridge"):
         assert [function(), function()] == ["plain", "plain"]

@@ -74,3 +74,17 @@ def test_bad_input_is_one_line(muybridge: Run, folder: Path, tmp_path: Path) -> 
         assert told in ran.err
         assert len(ran.err.splitlines()) == 1
     assert list(tmp_path.glob("*.npz")) == []
+
+
+def test_several_processes_find_the_same_with_our_own_flow(
+    muybridge: Run, folder: Path, tmp_path: Path
+) -> None:
+    found = {}
+    for workers in (1, 2):
+        out = tmp_path / str(workers)
+        ran = muybridge("extract", folder, out, "--scales", 1, "--flow", "tvl1", "--workers", workers)
+        assert (ran.code, ran.err) == (0, "")
+        found[workers] = [StoredTrajectories(out / name / "a.safetensors") for name in ("walk", "fall")]
+    for one, two in zip(found[1], found[2], strict=True):
+        assert len(one) == len(two) > 10
+        assert one.about["flow"] == "tvl1"

@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-_WORTH = 1_500_000
-"""Pixels after which compiling is worth it: as long as TV-L1 takes for them without, compiling takes."""
+_WORTH = 5_000_000
+"""Pixels after which compiling is worth it: as long as TV-L1 has taken for them without, compiling takes."""
 
 _log = logging.getLogger("muybridge")
 

@@ -85,7 +85,7 @@ def open_tvl1(
         scale_step: Size of a scale, as part of the next finer one's.
         median: Side of the median filter, 3 or 5; 1 for none.
         compiled: Whether to compile the iterations (`torch.compile`; on the CPU that needs a C++ compiler): some times
-            faster, after some ten seconds. None does so when there has been enough work to be worth it, and goes on
+            faster, after some 25 seconds. None does so when there has been enough work to be worth it, and goes on
             without where it fails. Both ways agree to rounding.
 
     Raises:
