@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from muybridge.metrics.runs import read_run
 from muybridge.model_file import load_model
 
 pytest.importorskip("cv2", reason="OpenCV makes this flow")
@@ -96,8 +97,28 @@ def test_both_are_measured_alone_and_together(muybridge: Run, rgb: Path, flow: P
     assert told["both"]["views"] == alone[0]["views"] + alone[1]["views"]
     said = muybridge("test", film, "--rgb", rgb, "--flow", flow, "--average", "logits")
     assert [line.split()[0] for line in said.out.splitlines()[-3:]] == ["tiny3d", "tiny3d_flow", "both"]
-    for options in (("--rgb", rgb), (), ("--rgb", rgb, "--flow", flow, "--markdown")):
+    for options in (("--rgb", rgb), (), ("--rgb", rgb, "--flow", flow, "--against", "r.json")):
         assert muybridge("test", film, *options).code == 2
+
+
+def test_both_leave_what_one_leaves(
+    muybridge: Run, rgb: Path, flow: Path, film: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "both"
+    ran = muybridge("test", film, "--rgb", rgb, "--flow", flow, "--out", out, "--markdown")
+    assert ran.code == 0, ran.err
+    assert len(ran.out.splitlines()) == 2 + 3
+    assert {file.name for file in out.iterdir()} == {"rgb", "flow", "both", "gains.png"}
+    for key in ("rgb", "flow", "both"):
+        assert {file.name for file in (out / key).iterdir()} == {
+            "classes.png",
+            "confusion.png",
+            "result.json",
+        }
+    runs = {key: read_run(out / key / "result.json") for key in ("rgb", "flow", "both")}
+    assert runs["both"].gflops == pytest.approx(runs["rgb"].gflops + runs["flow"].gflops)
+    assert runs["both"].parameters == runs["rgb"].parameters + runs["flow"].parameters
+    assert muybridge("compare", out / "rgb", out / "both").code == 0
 
 
 @pytest.mark.parametrize(

@@ -11,17 +11,14 @@ import typer
 from muybridge.cli import console
 from muybridge.cli.checkpoints import fetched, read_labels, tell
 from muybridge.cli.compare import describe_gains, markdown_table, run_names
-from muybridge.cli.measured import describe, draw_gains, write
+from muybridge.cli.measured import describe, draw_gains, facts_of, write
 from muybridge.cli.opening import check_streams, open_both
 from muybridge.cli.streams import measure_both
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from muybridge.data.clips import ClipDataset
     from muybridge.data.samples import Samples
-    from muybridge.metrics.speed import Throughput
-    from muybridge.model_file import LoadedModel
 
 
 def measure(
@@ -102,7 +99,10 @@ def measure(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Folder for result.json, classes.png and confusion.png."),
+        typer.Option(
+            metavar="FOLDER",
+            help="Folder for result.json, classes.png and confusion.png; of two streams one each, and gains.png.",
+        ),
     ] = None,
     against: Annotated[
         Path | None,
@@ -127,12 +127,11 @@ def measure(
     if json and markdown:
         raise typer.BadParameter("--json and --markdown are two ways to answer; choose one")
     if check_streams(rgb, flow, checkpoint or model, weights, average):
-        if out or against or markdown:
-            raise typer.BadParameter(
-                "--out, --against and --markdown are of one model; leave --rgb and --flow out"
-            )
+        if against:
+            raise typer.BadParameter("--against is of one model; leave --rgb and --flow out")
         measure_both(
             data,
+            (str(rgb), str(flow)),
             open_both((rgb, flow), labels, device, flow_from, weights, average, data=data),
             videos=videos,
             split_number=split_number,
@@ -140,6 +139,8 @@ def measure(
             groups=group or (),
             clips=clips,
             crops=crops,
+            out=out,
+            markdown=markdown,
             json=json,
         )
         return
@@ -192,7 +193,9 @@ def measure(
     with console.progress(f"testing on {name}") as step, timed(network) as watch:
         measured = evaluate(network, test_set, progress=step)
     speed = watch.throughput()
-    result = measured.to_dict() | _facts(loaded, checkpoint, data, name, test_set, speed)
+    result = measured.to_dict() | facts_of(
+        loaded, checkpoint, data, name, test_set.clips, test_set.crops, speed
+    )
     run = Run.model_validate(result)
     compared = compare(before, run) if before is not None else None
     sides: list[str] = []
@@ -215,36 +218,6 @@ def measure(
         console.say(f"could not be read: {path}: {reason}")
     if measured.broken:
         raise typer.Exit(2)
-
-
-def _facts(
-    loaded: LoadedModel,
-    checkpoint: str,
-    data: Path,
-    split: str,
-    test_set: ClipDataset,
-    speed: Throughput | None,
-) -> dict[str, Any]:
-    """What was measured, how, and at what cost."""
-    from dataclasses import asdict
-
-    from muybridge.models.cost import count_gflops, count_parameters
-
-    start = loaded.facts.get("start", "")
-    return {
-        "model": loaded.name,
-        "checkpoint": checkpoint,
-        # Another project's file was trained by that project; of ours, a file says what its training began with.
-        "start": loaded.origin if loaded.origin != "muybridge" else "scratch" if start is None else start,
-        "data": str(data.resolve()),
-        "split": split,
-        "clip": loaded.clip.to_dict(),
-        "clips": test_set.clips,
-        "crops": test_set.crops,
-        "gflops_per_view": count_gflops(loaded.model, loaded.clip),
-        "parameters": count_parameters(loaded.model),
-        "throughput": None if speed is None else asdict(speed),
-    }
 
 
 def where_from(

@@ -15,9 +15,43 @@ if TYPE_CHECKING:
     from muybridge.metrics.multi_label import LabelRow, MultiLabelEvaluation
     from muybridge.metrics.recognition import ClassRow, Evaluation
     from muybridge.metrics.runs import Run
+    from muybridge.metrics.speed import Throughput
+    from muybridge.model_file import LoadedModel
+    from muybridge.predict import Recognizer
 
 MOST_ROWS = 30
 """Classes that are printed; the others are in the file of --json."""
+
+
+def facts_of(
+    model: LoadedModel | Recognizer,
+    checkpoint: str,
+    data: Path,
+    split: str,
+    clips: int,
+    crops: int,
+    speed: Throughput | None = None,
+) -> dict[str, Any]:
+    """What was measured, how, and at what cost."""
+    from dataclasses import asdict
+
+    from muybridge.models.cost import count_gflops, count_parameters
+
+    start = model.facts.get("start", "")
+    return {
+        "model": model.name,
+        "checkpoint": checkpoint,
+        # Another project's file was trained by that project; of ours, a file says what its training began with.
+        "start": model.origin if model.origin != "muybridge" else "scratch" if start is None else start,
+        "data": str(data.resolve()),
+        "split": split,
+        "clip": model.clip.to_dict(),
+        "clips": clips,
+        "crops": crops,
+        "gflops_per_view": count_gflops(model.model, model.clip),
+        "parameters": count_parameters(model.model),
+        "throughput": None if speed is None else asdict(speed),
+    }
 
 
 def describe(measured: Evaluation | MultiLabelEvaluation, run: Run, result: dict[str, Any]) -> str:
@@ -92,7 +126,7 @@ def _class_table(rows: Sequence[tuple[str, ...]], head: tuple[str, ...]) -> str:
 
 
 def write(out: Path, measured: Evaluation | MultiLabelEvaluation, result: dict[str, Any]) -> None:
-    """The folder of --out: result.json and its pictures."""
+    """A folder with result.json and its pictures."""
     from muybridge import plots
     from muybridge.files import write_text
     from muybridge.metrics.recognition import Evaluation
