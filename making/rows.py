@@ -168,7 +168,7 @@ CLAIMS = (
     Claim("i3d", "flow learns better from RGB's start (Wang et al. 2016)", "i3d_crossed", "i3d_flow"),
     Claim(
         "i3d",
-        "two-stream I3D above improved trajectories (UCF101: 93.4 against 85.9)",
+        "two-stream I3D above improved trajectories (UCF101: 98.0 against 86.4)",
         "i3d_both",
         "trajectories",
     ),

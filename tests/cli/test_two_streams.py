@@ -209,3 +209,25 @@ def test_loader_processes_can_not_share_a_gpu_for_flow(muybridge: Run, film: Pat
     )
     assert ran.code == 2
     assert "set data.num_workers=0" in ran.err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("model", "frames"),
+    [("tsn_r50_flow", 3), ("two_stream_inception", 10), ("two_stream_i3d", 16)],
+)
+def test_the_papers_networks_learn_and_answer(
+    model: str, frames: int, muybridge: Run, film: Path, walk: Path, tmp_path: Path
+) -> None:
+    stored = muybridge(
+        "flow", film, "--store", tmp_path / "kept", "--method", "farneback", "--short-side", 64
+    )
+    assert stored.code == 0, stored.err
+    ran = muybridge(
+        "train", film, "--model", model, "--out", tmp_path / "run", f"data.flow={tmp_path / 'kept'}",
+        f"clip.frames={frames}", "clip.size=64", "clip.short_side=64", "clip.test_clips=1", "clip.test_crops=1",
+        "data.num_workers=0", "data.batch_size=4", "train.epochs=1",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    options = ("--checkpoint", tmp_path / "run", "--flow-from", "farneback", "--json", "-")
+    assert sum(scores(muybridge("recognize", walk, *options)).values()) == pytest.approx(1, abs=1e-5)
