@@ -11,7 +11,7 @@ help:
 	@echo "make demo    train a small model on a film of our own, recognize an unseen video, look at demo/"
 	@echo "make test    run the tests"
 	@echo "make check   formatter, linter, type checker, layers"
-	@echo "make tables  train the rows of docs/tables.md that are not in build/tables, and write it (some 70 minutes)"
+	@echo "make tables  train the rows of docs/tables.md that are not in build/tables, and write it (some two hours)"
 	@echo "make bundled train the recognizer that comes with the package (three quarters of an hour)"
 	@echo "make docs    write docs/models.md anew from the sources"
 	@echo "make fix     mend what formatter and linter can mend"
@@ -29,7 +29,7 @@ check: .venv/installed-dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-tables: .venv/installed
+tables: .venv/installed-dev
 	$(BIN)/python making/tables.py
 
 bundled: .venv/installed
