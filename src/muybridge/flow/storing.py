@@ -170,7 +170,7 @@ def store_flow(
 
 
 def part_length(height: int, width: int) -> int:
-    """Fields in a part: at most so many are made again after a kill. 36 at 340x256, never more than 240."""
+    """Fields in a part: at most so many are made again after a kill. 48 at 340x256, never more than 240."""
     return _STEP * min(max(_PART_PIXELS // (height * width * _STEP), 1), 20)
 
 
