@@ -71,12 +71,14 @@ def test_the_form_for_the_compiler_computes_the_same() -> None:
 
 @pytest.mark.slow
 def test_compiled_and_plain_agree() -> None:
-    pair = make_pair("translation", size=(40, 56))
+    # Three that stop at different moments: several pairs and the last one alone take turns.
+    pairs = [make_pair(motion, size=(40, 56)) for motion in ("subpixel", "translation", "zoom")]
+    first, second = (torch.stack([getattr(pair, name) for pair in pairs]) for name in ("first", "second"))
     one, two = (
-        flow_between(pair.first[None], pair.second[None], compiled=compiled, scales=2, warps=1, outer=2)
+        flow_between(first, second, compiled=compiled, scales=2, warps=1, outer=2)
         for compiled in (True, False)
     )
-    assert float(end_point_error(one, two)) < 0.01
+    assert float(end_point_error(one, two).max()) < 0.01
 
 
 def test_compiling_begins_when_it_is_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,7 +40,9 @@ from muybridge.flow.methods import Estimate, grey
 _LEAST_SIDE = 16
 """No scale is smaller, as in OpenCV; a picture that is has one scale."""
 _TOGETHER = 100_000
-"""Pixels that are worked on together on the CPU where nothing is compiled: fewer cost more calls than work."""
+"""Pixels that are worked on together on the CPU: fewer cost more calls than work. Half of it where it is compiled."""
+_SMALL, _WORTH_LESS = 25_000, 4
+"""Smaller pictures gain less by compiling, and it takes twice as long: for several pairs, and for the last one left."""
 _FLAT = 1e-6
 """Square of a slope, in grey levels per pixel, below which there is nothing to follow."""
 
@@ -109,12 +111,12 @@ class _TVL1:
     def __call__(self, first: Tensor, second: Tensor) -> Tensor:
         """Flow of all pairs: float32 `(n, c, h, w)` twice -> `(n, 2, h, w)`."""
         first, second = grey(first), grey(second)
-        self.iterate.count(first.numel())
-        self.median.count(first.numel())
+        pixels = first[0].numel()
+        for function in (self.iterate, self.median):
+            function.count(first.numel() // (_WORTH_LESS if pixels < _SMALL else 1))
         together = len(first)
         if first.device.type == "cpu":
-            # What is compiled for one pair is not for several; without, small pictures go together.
-            together = 1 if self.iterate.ready else max(1, _TOGETHER // first[0].numel())
+            together = max(1, (_TOGETHER // 2 if self.iterate.ready else _TOGETHER) // pixels)
         pairs = zip(torch.split(first, together), torch.split(second, together), strict=True)
         return torch.cat([self._flow(*pair) for pair in pairs])
 
