@@ -152,11 +152,11 @@ def measure(
     from muybridge.data.clips import ClipDataset
     from muybridge.data.layouts import read_samples
     from muybridge.data.samples import select
+    from muybridge.devices import choose_device
     from muybridge.flow.source import flow_of, stored_for
     from muybridge.metrics.comparison import compare, refuse_other
     from muybridge.metrics.runs import Run, read_run
     from muybridge.metrics.speed import timed
-    from muybridge.predict import choose_device
     from muybridge.tasks.recognition import evaluate
 
     before = read_run(against) if against else None

@@ -16,6 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from muybridge.devices import choose_device
+
 Progress = Callable[[int, int], None]
 """Called with the number of pairs done and of all pairs."""
 
@@ -111,11 +113,11 @@ def open_method(
             `muybridge.flow.raft.open_raft_small`, and `muybridge.flow.classical`.
 
     Raises:
-        ValueError: No such method or setting, or a package that it needs is missing.
+        ValueError: No such method, setting or device, or a package that it needs is missing.
         WeightsError: The weights of RAFT can't be had.
     """
     check_method(method)
-    where = None if device is None else torch.device(device)
+    where = None if device is None else choose_device(device)
     if chunk is not None and chunk < 1:
         raise ValueError(f"chunk is {chunk}; it must be at least 1")
     opener = getattr(_home(method), f"open_{method}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from muybridge.devices import choose_device
 from muybridge.flow.methods import METHODS, check_method, open_method
 from muybridge.types import ClipSpec, VideoError
 from muybridge.video.reader import Video
@@ -33,11 +34,11 @@ class FlowSource:
         folder: The folder; of a method None.
 
     Raises:
-        ValueError: Neither, or a method whose package is missing.
+        ValueError: Neither, a method whose package is missing, or no such device.
     """
 
     def __init__(self, where: str | Path = DEFAULT_METHOD, *, device: str | torch.device = "cpu") -> None:
-        self.device = torch.device(device)
+        self.device = choose_device(device)
         self.method: str | None = None
         self.folder: Path | None = None
         name = str(where)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from muybridge.checkpoints import open_checkpoint
+from muybridge.devices import choose_device
 from muybridge.flow.source import flow_of
 from muybridge.model_file import LoadedModel
 from muybridge.predict.watching import Watcher
@@ -77,23 +78,6 @@ class Recognizer(Watcher):
 
     def _joined(self, scores: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         return scores[0]
-
-
-def choose_device(device: str | torch.device | None) -> torch.device:
-    """The device of that name, or a GPU if there is one, or the CPU.
-
-    Raises:
-        ValueError: No such device on this machine.
-    """
-    if device is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        chosen = torch.device(device)
-        torch.empty(1, device=chosen)
-    except (RuntimeError, AssertionError) as error:
-        cause = str(error).partition("\n")[0]
-        raise ValueError(f"no device {str(device)!r} on this machine ({cause}); leave --device out") from None
-    return chosen
 
 
 def load(
