@@ -32,8 +32,8 @@ TITLES = {
         "clips many times over. The ConvNet that averages its frames can't see their order, and stays within a few "
         "points of chance. Flow is worth more here than in the paper: motion is what is asked for, and it leaves the "
         "rooms out, which a network that sees 840 films learns by heart; both streams together beat either. Where "
-        "there is this little to learn from, nothing beats descriptors that need not be learnt: trajectories, at "
-        "0.6 s of one core per film, Farnebäck's flow included, lead the table; on UCF101 they kept up with the first "
+        "there is this little to learn from, nothing beats descriptors that need not be learnt: trajectories, "
+        "which see every frame at full size, at 0.6 s of one core per film with Farnebäck's flow, lead the table; on UCF101 they kept up with the first "
         "networks. (Both networks of two-stream I3D take 0.04 s, their TV-L1 1.1 s.)",
     ),
     "transfer": (
