@@ -33,8 +33,9 @@ TITLES = {
         "points of chance. Flow is worth more here than in the paper: motion is what is asked for, and it leaves the "
         "rooms out, which a network that sees 840 films learns by heart; both streams together beat either. Where "
         "there is this little to learn from, nothing beats descriptors that need not be learnt: trajectories, "
-        "which see every frame at full size, at 0.6 s of one core per film with Farnebäck's flow, lead the table; on UCF101 they kept up with the first "
-        "networks. (Both networks of two-stream I3D take 0.04 s, their TV-L1 1.1 s.)",
+        "which see every frame at full size, at 0.6 s of one core per film with Farnebäck's flow, lead the table; on "
+        "UCF101 they kept up with the first networks. (Both networks of two-stream I3D take 0.04 s, their "
+        "TV-L1 1.1 s.)",
     ),
     "transfer": (
         "Transfer",
