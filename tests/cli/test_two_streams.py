@@ -162,7 +162,7 @@ def test_stored_flow_is_trained_on_and_tested_on_again(
     muybridge: Run, film: Path, walk: Path, tmp_path: Path
 ) -> None:
     from muybridge.flow import open_method
-    from muybridge.flow.storing import store_flow
+    from muybridge.flow.parts import store_flow
     from muybridge.video import Video
 
     kept = tmp_path / "kept"

@@ -54,7 +54,8 @@ def stored(samples: Samples, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def store(samples: Samples, folder: Path, short_side: int) -> Path:
     from muybridge.flow import open_method
-    from muybridge.flow.storing import Storing, store_flow
+    from muybridge.flow.parts import store_flow
+    from muybridge.flow.storing import Storing
 
     for sample in samples.train:
         target = folder / sample.path.parent.name / f"{sample.path.stem}.flow.mp4"

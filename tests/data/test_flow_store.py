@@ -18,6 +18,7 @@ from torch import Tensor
 from muybridge.data import flow_job, flow_store
 from muybridge.data.flow_store import write_store
 from muybridge.data.layouts import find_videos, read_samples
+from muybridge.flow import parts
 from muybridge.flow.store import find_flow
 from muybridge.flow.storing import Storing
 from muybridge.video.reader import Video
@@ -239,9 +240,9 @@ def test_a_full_disk_ends_it(
 KILLED = """
 import sys, time
 from muybridge.data import flow_job, flow_store
-from muybridge.flow import storing
+from muybridge.flow import parts
 from muybridge.flow.storing import Storing
-storing._PART_PIXELS = 1
+parts._PART_PIXELS = 1
 def step(done, total):
     print(done, total, flush=True)
     time.sleep(0.02)
@@ -276,6 +277,28 @@ def test_a_killed_process_is_gone_on_with(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("form", ["video", "jpeg"])
+def test_a_single_video_is_shared_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: Any) -> None:
+    pytest.importorskip("cv2", reason="needs the extra flow")
+    monkeypatch.setattr(parts, "_PART_PIXELS", 1)  # parts of 12 fields
+    long, how = film(tmp_path / "long.mp4", 100), Storing(short_side=32, format=form)
+    counts: dict[int, list[int]] = {1: [], 2: []}
+    for workers, counted in counts.items():
+        report = write_store(
+            long, tmp_path / str(workers), how, method="farneback", workers=workers,
+            progress=lambda done, total, counted=counted: counted.append(done),
+        )  # fmt: skip
+        assert (report.made, report.measured.fields) == (1, 99)
+        assert counted == sorted(counted)
+        assert (counted[0], counted[-1]) == (0, 99)
+    one, two = (tmp_path / "1", tmp_path / "2")
+    files = [file for file in one.rglob("*") if file.is_file() and ".flow" not in file.parent.name]
+    assert files
+    for file in files:
+        assert file.read_bytes() == (two / file.relative_to(one)).read_bytes()
+    assert not list(two.rglob("parts.jsonl"))
+
+
 def test_several_processes_make_the_same_as_one(clips: Path, tmp_path: Path) -> None:
     pytest.importorskip("cv2", reason="needs the extra flow")
     (clips / "walk" / "broken.mp4").write_bytes(b"\0" * 100)

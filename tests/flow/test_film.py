@@ -14,8 +14,9 @@ from torch import Tensor
 
 from muybridge.flow.film import film_flow
 from muybridge.flow.painters import Look, legible_size
+from muybridge.flow.parts import store_flow
 from muybridge.flow.store import open_flow
-from muybridge.flow.storing import Storing, store_flow
+from muybridge.flow.storing import Storing
 from muybridge.types import VideoError
 from muybridge.video.reader import Video
 from muybridge.video.writer import VideoWriter, write_video

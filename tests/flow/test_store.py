@@ -14,9 +14,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from muybridge.flow import storing as storing_room
+from muybridge.flow import parts as parts_room
+from muybridge.flow.parts import part_length, store_flow
 from muybridge.flow.store import StoredFlow, find_flow, open_flow, read_flow
-from muybridge.flow.storing import Storing, part_length, store_flow
+from muybridge.flow.storing import Storing
 from muybridge.types import VideoError
 from muybridge.video.reader import Video
 
@@ -121,7 +122,7 @@ def test_size_and_error_are_told_truly(tmp_path: Path) -> None:
 def test_interrupted_work_goes_on_at_the_last_whole_part(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, format: str
 ) -> None:
-    monkeypatch.setattr(storing_room, "_PART_PIXELS", 1)
+    monkeypatch.setattr(parts_room, "_PART_PIXELS", 1)
     assert part_length(48, 64) == 12
     frames = film(50)
     whole = (
@@ -156,7 +157,7 @@ def test_interrupted_work_goes_on_at_the_last_whole_part(
 
 
 def test_parts_of_another_video_are_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(storing_room, "_PART_PIXELS", 1)
+    monkeypatch.setattr(parts_room, "_PART_PIXELS", 1)
 
     class Stopping(Counting):
         def __call__(self, *pictures: Tensor, **rest: Any) -> Tensor:

@@ -19,12 +19,13 @@ from typing import Any
 
 from muybridge.data.claiming import claim
 from muybridge.data.crew import side_by_side
-from muybridge.data.flow_job import Job, Outcome, attempt_flow
+from muybridge.data.flow_job import Job, Outcome, attempt_flow, attempt_together
 from muybridge.data.footage import find_videos, is_flow_film, is_frame_folder
 from muybridge.flow.methods import open_method
+from muybridge.flow.parts import size_of
 from muybridge.flow.planes import Facts
 from muybridge.flow.store import FACTS_FILE, FILM_SUFFIX, is_flow_folder, stored_facts
-from muybridge.flow.storing import Measured, Storing, size_of
+from muybridge.flow.storing import Measured, Storing
 from muybridge.types import VideoError
 
 _STAGING = ".flow"
@@ -224,12 +225,17 @@ def _ready(target: Path, wanted: Facts) -> Measured | None:
 
 def _do(jobs: list[Job], workers: int, report: Stored, progress: Callable[[int, int], None] | None) -> None:
     attempt: Callable[[Job], Outcome] = attempt_flow
-    step = progress or (lambda done, total: None)
-    if len(report.targets) == 1:
-        attempt, step = partial(attempt_flow, progress=progress), lambda done, total: None
+    alone = len(report.targets) == 1
+    if alone:  # its fields are counted, and its parts are shared out
+        attempt, workers = partial(attempt_together, workers=workers, progress=progress), 1
     done = report.ready + len(report.broken)
     total = done + len(jobs)
-    step(done, total)
+
+    def step() -> None:
+        if progress is not None and not alone:
+            progress(done, total)
+
+    step()
     with closing(side_by_side(attempt, jobs, workers)) as outcomes:
         for job, outcome in outcomes:
             if outcome.stopped:
@@ -240,7 +246,7 @@ def _do(jobs: list[Job], workers: int, report: Stored, progress: Callable[[int, 
                 report.made += 1
                 report.measured.add(outcome.measured)
             done += 1
-            step(done, total)
+            step()
 
 
 @contextmanager
