@@ -107,7 +107,7 @@ def _share(job: Job, workers: int, progress: Progress | None) -> Outcome:
     with Video(job.source, **job.reading) as video:
         parts = Parts(video, job.method, job.storing, work=job.work, identity=job.identity)
     left, ready = parts.left(), parts.ready
-    if len(left) < 2 * workers:
+    if workers == 1 or len(left) < 2 * workers:
         return _make(job, progress)
     # Neighbours go together, so that few frames are decoded twice, but not so many that a process is left over.
     together = min(max(len(left) // (4 * workers), 1), _MOST_TOGETHER)
@@ -139,12 +139,26 @@ def _attempt_stretch(stretch: Stretch) -> Outcome:
     job = stretch.job
 
     def make() -> Outcome:
-        with Video(job.source, **job.reading) as video:
-            maker = _opened(job.method, job.device, job.options)
-            make_parts(stretch.parts, video, maker, 0, len(video), proceed=proceed)
+        video = _watched(job)
+        maker = _opened(job.method, job.device, job.options)
+        make_parts(stretch.parts, video, maker, 0, len(video), proceed=proceed)
         return Outcome(measured=Measured())
 
     return _attempted(job, make)
+
+
+_watching: dict[str, Video] = {}
+
+
+def _watched(job: Job) -> Video:
+    """The video, opened once per process: the frames of a long one take seconds to count."""
+    key = repr((job.source, sorted(job.reading.items())))
+    if key not in _watching:
+        for video in _watching.values():
+            video.close()
+        _watching.clear()
+        _watching[key] = Video(job.source, **job.reading)
+    return _watching[key]
 
 
 _open: dict[str, FlowMaker] = {}
