@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 IMPORT_EVERYTHING = """
 import importlib, pkgutil, re, sys
 from importlib import metadata
-from importlib.abc import MetaPathFinder
+from importlib.machinery import PathFinder
 
 def needed(name, seen):
     key = re.sub(r"[-_.]+", "-", name).lower()
@@ -36,14 +36,17 @@ allowed = set()
 needed("muybridge", allowed)
 owners = metadata.packages_distributions()
 
-class OnlyDependencies(MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
+class OnlyDependencies(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        # As if it were not there: PyTorch asks for scikit-learn without wanting to import it.
         top = name.partition(".")[0]
         dists = {re.sub(r"[-_.]+", "-", d).lower() for d in owners.get(top, [])}
         if dists and not dists & allowed:
-            raise ModuleNotFoundError(f"{top} is not among muybridge's dependencies")
+            return None
+        return super().find_spec(name, path, target)
 
-sys.meta_path.insert(0, OnlyDependencies())
+sys.meta_path = [OnlyDependencies if finder is PathFinder else finder for finder in sys.meta_path]
 distribution = metadata.distribution
 
 def only_dependencies(name):
