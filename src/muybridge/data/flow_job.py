@@ -104,10 +104,12 @@ def _make(job: Job, progress: Progress | None) -> Outcome:
 
 
 def _share(job: Job, workers: int, progress: Progress | None) -> Outcome:
+    if workers == 1:
+        return _make(job, progress)
     with Video(job.source, **job.reading) as video:
         parts = Parts(video, job.method, job.storing, work=job.work, identity=job.identity)
     left, ready = parts.left(), parts.ready
-    if workers == 1 or len(left) < 2 * workers:
+    if len(left) < 2 * workers:
         return _make(job, progress)
     # Neighbours go together, so that few frames are decoded twice, but not so many that a process is left over.
     together = min(max(len(left) // (4 * workers), 1), _MOST_TOGETHER)
